@@ -1,0 +1,1 @@
+"""The judge: is this SQL a right answer for this example? No language model in here."""
