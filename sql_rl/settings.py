@@ -5,7 +5,7 @@ Each field is `Annotated[type, bounds…, "unit; what it is for"]`. The bounds a
 and annotated-types are imported here, since judge workers and `--help` load this module.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -21,11 +21,71 @@ class JudgeSettings:
     seconds: Annotated[float, Gt(0), "seconds; wall clock for one whole judgement, beside the step budget"] = 5.0
     memory_mb: Annotated[int, Ge(16), Le(384), "MB; SQLite's hard heap limit in a worker"] = 256
     max_rows: Annotated[int, Ge(1), "rows; a gold result larger than this is not judged"] = 100_000
-    column_order: Annotated[
-        Literal["any", "given"], "any | given; may the columns stand in another order than the gold's?"
-    ] = "any"
+    column_order: Annotated[Literal["any", "given"], "may the columns stand in another order than the gold's?"] = "any"
     now: Annotated[str, "ISO date and time; what NOW() and CURRENT_DATE return, so verdicts do not age"] = (
         "2024-06-01 12:00:00"
     )
     workers: Annotated[int, Ge(0), "processes; 0 is one for each core"] = 0
     cache_mb: Annotated[int, Ge(1), "MB; built databases and gold results kept in each worker"] = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillSettings:
+    """One run of `distill`: which rows, which teacher, what is kept, where it goes."""
+
+    model: Annotated[str, "the teacher's name at its provider"] = "gpt-4.1-nano"
+    provider: Annotated[
+        Literal["openai", "vllm", "groq", "huggingface", "offline"],
+        "who answers; openai is any OpenAI-compatible server at base_url, offline needs no model",
+    ] = "openai"
+    dataset_repo_id: Annotated[
+        str, "a Hub id, a .jsonl/.json/.csv/.parquet file, a folder saved by datasets, or `sample`"
+    ] = "gretelai/synthetic_text_to_sql"
+    split: Annotated[str, "which split of the dataset"] = "train"
+    limit: Annotated[int, Ge(1), "rows; the first so many of the split"] = 100
+    batch_size: Annotated[int, Ge(1), Le(4096), "requests in flight at once; a sliding window, no barrier"] = 8
+    validate: Annotated[bool, "judge each answer by execution against the row's own query"] = False
+    remove_no_valid: Annotated[bool, "leave rows that are not proven out of data/; needs validate"] = False
+    retries: Annotated[int, Ge(0), Le(100), "further attempts where an answer came but is no good"] = 3
+    seed: Annotated[int | None, "sent to the provider with each request, attempt number added; null sends none"] = None
+    output_dir: Annotated[str | None, "the run's folder; null derives outputs/distill-<dataset>-<model>"] = None
+    resume: Annotated[bool, "carry on from the journal in output_dir; false starts anew and keeps the old one"] = True
+    publish: Annotated[bool, "push the dataset to the Hub when the run has ended"] = False
+    publish_repo_id: Annotated[str | None, "Hub id to publish to"] = None
+    private_repo: Annotated[bool, "make the published repository private"] = False
+    use_ray: Annotated[bool, "spread the run over a Ray cluster"] = False
+    grace: Annotated[float, Ge(0), "seconds; how long in-flight requests may finish after SIGTERM or Ctrl-C"] = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """One run of `train`. MODEL, REPO_ID and PUBLISH_REPO_ID in .train or the environment win over this section."""
+
+    model: Annotated[str, "the student: a Hub id or a folder"] = "unsloth/gemma-3-1b-it"
+    dataset_repo_id: Annotated[str, "what it learns from: like distill's"] = "gretelai/synthetic_text_to_sql"
+    publish_repo_id: Annotated[str | None, "Hub id to publish the trained student to"] = None
+    private_repo: Annotated[bool, "make the published repository private"] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything, as `configure.load` leaves it. Keys at the top serve teachers and students alike."""
+
+    base_url: Annotated[str | None, "URL; an OpenAI-compatible API, null is the provider's own"] = None
+    temperature: Annotated[float | None, Ge(0), Le(2), "sampling temperature; null leaves it to the model"] = 0.7
+    max_tokens: Annotated[int, Ge(16), "tokens; the longest completion asked for"] = 2048
+    max_seq_length: Annotated[int, Ge(64), "tokens; prompt and completion together: the model's context"] = 8192
+    max_prompt_length: Annotated[
+        int,
+        Ge(16),
+        "tokens; a longer prompt is not asked (4 characters count as one token for a remote model)",
+    ] = 6144
+    request_timeout: Annotated[float, Gt(0), "seconds; one request, from sending to the last byte"] = 180.0
+    tensor_parallel_size: Annotated[int, Ge(1), "GPUs; over how many vLLM splits one model"] = 1
+    columns: Annotated[
+        dict[str, str],
+        "field: column, where a dataset names its columns otherwise (question, context, gold, id)",
+    ] = field(default_factory=dict)
+    distill: DistillSettings = field(default_factory=DistillSettings)
+    judge: JudgeSettings = field(default_factory=JudgeSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)

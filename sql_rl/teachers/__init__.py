@@ -1,0 +1,1 @@
+"""Teachers: one file for each backend, behind the Protocol in `base.py`."""

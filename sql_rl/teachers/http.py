@@ -1,0 +1,88 @@
+"""What an HTTP answer of a chat API means: pure functions from status, headers and body.
+
+Statuses as OpenAI documents them (platform.openai.com/docs/guides/error-codes), with 498 (Groq, flex capacity).
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from sql_rl.errors import RefusedError, StoppedEarlyError, UsageError
+from sql_rl.teachers.base import Completion, Refusal, Transient
+
+TRANSIENT = frozenset({408, 409, 425, 429, 498})
+CREDENTIALS = frozenset({401, 403})
+EXHAUSTED = ("insufficient_quota", "billing_hard_limit_reached")
+
+
+def failure(status: int, headers: Mapping[str, str], body: str, url: str) -> Exception:
+    """The failure that a status other than 200 stands for.
+
+    Transient: send it again. Refusal: this request never. Anything else ends the run: RefusedError (exit 4) for
+    credentials, StoppedEarlyError (3) for a spent quota, UsageError (2) for a URL or a model that is not there.
+    """
+    message, code = _error(body)
+    said = f"{status} from {url}" + (f": {message}" if message else "")
+    if status in CREDENTIALS:
+        return RefusedError(f"{said}; check API_KEY in the environment or .env")
+    if status == 429 and code in EXHAUSTED:
+        return StoppedEarlyError(f"{said}; the quota is spent: the same command carries on once there is credit")
+    if status in TRANSIENT or status >= 500:
+        return Transient(said, retry_after(headers))
+    if status == 404:
+        return UsageError(f"{said}; check --model and --base-url")
+    if 300 <= status < 400:
+        return UsageError(
+            f"{said}; the API answers with a redirect to {headers.get('Location', '?')}: use that --base-url"
+        )
+    return Refusal(said)
+
+
+def _error(body: str) -> tuple[str, str]:
+    """Message and code of an error body in OpenAI's form, in vLLM's, or in plain text."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return " ".join(body.split())[:300], ""
+    error = content.get("error", content) if isinstance(content, dict) else content
+    if not isinstance(error, dict):
+        return " ".join(str(error).split())[:300], ""
+    message = error.get("message") or error.get("detail") or body
+    return " ".join(str(message).split())[:300], str(error.get("code") or error.get("type") or "")
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds until another try is welcome: `retry-after-ms`, or `retry-after` as seconds or as a date (RFC 9110)."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after")
+        if value is None:
+            return None
+        if value.strip().replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, (parsedate_to_datetime(value) - (now or datetime.now(UTC))).total_seconds())
+    except (ValueError, TypeError):
+        return None  # a header that cannot be read is as good as none: the back-off decides
+
+
+def completion(content: Any) -> Completion:
+    """The Completion in the JSON of a 200 answer. Raises Transient where it is not one: a torn or foreign body."""
+    try:
+        choice = content["choices"][0]
+        message = choice["message"]
+        usage = content.get("usage") or {}
+        return Completion(
+            text=message.get("content") or "",
+            reasoning=message.get("reasoning") or message.get("reasoning_content"),
+            finish_reason=choice.get("finish_reason") or "",
+            model=content.get("model") or "",
+            prompt_tokens=usage.get("prompt_tokens") or 0,
+            completion_tokens=usage.get("completion_tokens") or 0,
+            cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
+            reasoning_tokens=(usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0,
+        )
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise Transient(f"the answer is not a chat completion: {type(error).__name__}: {error}") from error

@@ -1,0 +1,31 @@
+"""The offline teacher: no model at all. Its query is the row's own, its reasoning is written from that query's tree.
+
+It costs nothing and needs no network: the first run of a new user, a cold start for SFT, and the baseline that a
+real teacher has to beat.
+"""
+
+from sql_rl.prompts import completion
+from sql_rl.teachers.base import Completion, Refusal, Request
+from sql_rl.teachers.narrate import narrate
+
+
+class OfflineTeacher:
+    """Writes what `narrate` makes of the gold. Refuses a row whose gold no SQL dialect can read."""
+
+    repeats = True
+
+    def identity(self, request: Request) -> dict[str, object]:
+        return {"provider": "offline", "gold": request.example.gold}
+
+    async def ask(self, request: Request) -> Completion:
+        example = request.example
+        try:
+            reasoning = narrate(example.question, example.context, example.gold)
+        except ValueError as error:
+            raise Refusal(str(error)) from error
+        return Completion(
+            text=completion(reasoning, example.gold), reasoning=None, finish_reason="stop", model="offline"
+        )
+
+    async def aclose(self) -> None:
+        return None
