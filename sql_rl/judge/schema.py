@@ -121,7 +121,7 @@ def read_schema(db: apsw.Connection) -> Schema:
     primary: dict[str, list[tuple[int, str]]] = defaultdict(list)
     definitions: dict[str, str] = {}
     for table, sql, name, declared, not_null, default, pk, hidden in db.execute(
-        "SELECT m.name, m.sql, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk, c.hidden "
+        'SELECT m.name, m.sql, c.name, c.type, c."notnull", c.dflt_value, c.pk, c.hidden '
         "FROM sqlite_schema m, pragma_table_xinfo(m.name) c "
         "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!' AND c.hidden <> ? ORDER BY m.rowid, c.cid",
         (HIDDEN_COLUMN,),
@@ -167,9 +167,7 @@ def _read_keys(db: apsw.Connection) -> dict[str, list[UniqueKey]]:
     return keys
 
 
-def _read_foreign_keys(
-    db: apsw.Connection, primary_key: dict[str, tuple[str, ...]]
-) -> dict[str, list[ForeignKey]]:
+def _read_foreign_keys(db: apsw.Connection, primary_key: dict[str, tuple[str, ...]]) -> dict[str, list[ForeignKey]]:
     """Foreign keys by child table; a reference without columns means the parent's primary key."""
     parts: dict[tuple[str, int, str], list[tuple[str, str | None]]] = defaultdict(list)
     for table, number, parent, column, parent_column in db.execute(
@@ -196,6 +194,4 @@ def _checks(definition: str) -> tuple[str, ...]:
         tree = sqlglot.parse_one(definition, dialect="sqlite")
     except sqlglot.errors.SqlglotError:
         return ()
-    return tuple(
-        check.this.sql(dialect="sqlite") for check in tree.find_all(exp.CheckColumnConstraint, exp.Check)
-    )
+    return tuple(check.this.sql(dialect="sqlite") for check in tree.find_all(exp.CheckColumnConstraint, exp.Check))
