@@ -1,0 +1,1 @@
+"""The parts of `narrate`: what a query means, in words, without a language model."""

@@ -1,0 +1,147 @@
+"""Clauses: one SELECT taken apart into phrases, in the order in which a database works it out.
+
+Both styles of telling are made from these, so that neither can leave anything out that the other has.
+"""
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from sql_rl.teachers.narrative.phrases import Phrases
+from sql_rl.teachers.narrative.schema import Schema
+
+_KNOWN = frozenset("with_ expressions distinct from_ joins where group having order limit offset".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """kind: the words of the join ('JOIN', 'LEFT JOIN'); on: its condition or ''; key: the foreign key behind it."""
+
+    kind: str
+    source: str
+    on: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clauses:
+    """The phrases of a SELECT; an empty tuple or string where it has no such clause.
+
+    aggregated: does it fold many rows into one? filters and having are conditions that must all hold.
+    others: clauses without a phrase of their own, as SQL.
+    """
+
+    source: str
+    joins: tuple[Join, ...]
+    filters: tuple[str, ...]
+    groups: tuple[str, ...]
+    having: tuple[str, ...]
+    outputs: tuple[str, ...]
+    glosses: tuple[str, ...]
+    distinct: str
+    order: str
+    limit: str
+    offset: str
+    aggregated: bool
+    others: tuple[str, ...]
+
+
+def clauses(select: exp.Select, phrases: Phrases, schema: Schema) -> Clauses:
+    """Takes a Select apart. schema: where the foreign keys behind its joins are looked up."""
+    args = select.args
+    from_ = args.get("from_")
+    where, group, having = args.get("where"), args.get("group"), args.get("having")
+    order, limit, offset = args.get("order"), args.get("limit"), args.get("offset")
+    joins = args.get("joins") or []
+    aliases = {table.alias_or_name.lower(): table.name for table in sources(select)}
+    plain_group = group is not None and set(k for k, v in group.args.items() if v) <= {"expressions"}
+    others = [phrases.sql(value) for key, value in args.items() if value and key not in _KNOWN and isinstance(value, exp.Expression)]  # fmt: skip
+    others += [phrases.sql(v) for key, value in args.items() if key not in _KNOWN and isinstance(value, list) for v in value]  # fmt: skip
+    if group is not None and not plain_group:
+        others.append(phrases.sql(group))
+    return Clauses(
+        source=phrases.source(from_.this) if from_ else "",
+        joins=tuple(_join(join, phrases, schema, aliases) for join in joins),
+        filters=conjuncts(where.this, phrases) if where else (),
+        groups=tuple(phrases.value(key) for key in group.expressions) if plain_group else (),
+        having=conjuncts(having.this, phrases) if having else (),
+        outputs=tuple(phrases.value(output) for output in select.expressions),
+        glosses=tuple(phrases.gloss(output) for output in select.expressions),
+        distinct=_distinct(args.get("distinct"), phrases),
+        order=phrases.orders(order) if order else "",
+        limit=_limit(limit, phrases) if limit else "",
+        offset=phrases.value(offset.expression) if offset else "",
+        aggregated=any(_aggregates(output) for output in select.expressions),
+        others=tuple(others),
+    )
+
+
+def conjuncts(node: exp.Expression, phrases: Phrases) -> tuple[str, ...]:
+    """The conditions that must all hold, a phrase each; an OR among them keeps its brackets."""
+    parts = list(node.flatten()) if isinstance(node, exp.And) else [node]
+    alone = len(parts) == 1
+    return tuple(
+        phrases.condition(part) if alone or not isinstance(part, exp.Connector) else f"({phrases.condition(part)})"
+        for part in parts
+    )
+
+
+def sources(select: exp.Expression) -> list[exp.Table]:
+    """The tables in the FROM and JOIN clauses of a query, in order."""
+    from_ = select.args.get("from_")
+    places = ([from_.this] if from_ else []) + [join.this for join in select.args.get("joins") or []]
+    return [place for place in places if isinstance(place, exp.Table)]
+
+
+def limits(query: exp.Expression, phrases: Phrases) -> tuple[str, str, str]:
+    """(order, limit, offset) of a set operation, '' for those it does not have."""
+    order, limit, offset = (query.args.get(key) for key in ("order", "limit", "offset"))
+    return (
+        phrases.orders(order) if order else "",
+        _limit(limit, phrases) if limit else "",
+        phrases.value(offset.expression) if offset else "",
+    )
+
+
+def _aggregates(output: exp.Expression) -> bool:
+    return any(
+        isinstance(node, exp.AggFunc) and not isinstance(node.parent, exp.Window)
+        for node in output.walk(prune=lambda node: isinstance(node, exp.Select | exp.Window))
+    )
+
+
+def _distinct(distinct: exp.Expression | None, phrases: Phrases) -> str:
+    if distinct is None:
+        return ""
+    on = distinct.args.get("on")
+    return f"DISTINCT ON {phrases.value(on)}" if on else "DISTINCT"
+
+
+def _limit(limit: exp.Expression, phrases: Phrases) -> str:
+    if isinstance(limit, exp.Limit) and not (limit.args.get("offset") or limit.args.get("limit_options")):
+        return phrases.value(limit.expression)
+    return phrases.sql(limit).strip()
+
+
+def _join(join: exp.Join, phrases: Phrases, schema: Schema, aliases: dict[str, str]) -> Join:
+    words = [join.args.get(key) for key in ("method", "side", "kind")]
+    kind = " ".join([word.upper() for word in words if word] + ["JOIN"])
+    condition, using = join.args.get("on"), join.args.get("using")
+    on = phrases.condition(condition) if condition else ""
+    if using:
+        on = f"the shared column {', '.join(phrases.name(column.name) for column in using)} (USING)"
+    if not on and kind == "JOIN":
+        kind = "comma join"
+    return Join(kind, phrases.source(join.this), on, _key(condition, schema, aliases) if condition else "")
+
+
+def _key(condition: exp.Expression, schema: Schema, aliases: dict[str, str]) -> str:
+    """The declared foreign key that an equality follows: 'management.head_ID references head.head_ID'."""
+    left, right = condition.this, condition.args.get("expression")
+    if not (isinstance(condition, exp.EQ) and isinstance(left, exp.Column) and isinstance(right, exp.Column)):
+        return ""
+    for child, parent in ((left, right), (right, left)):
+        child_table, parent_table = (aliases.get(column.table.lower(), "") for column in (child, parent))
+        if schema.reference(child_table, child.name, parent_table, parent.name):
+            return f"{child_table}.{child.name} references {parent_table}.{parent.name}"
+    return ""
