@@ -141,7 +141,11 @@ def pairs_off(gold, predicted):
         return one == other
 
     return len(gold) == len(predicted) and any(
-        all(equal(p, a, b) for one, other in zip(gold, order, strict=True) for p, (a, b) in enumerate(zip(one, other)))
+        all(
+            equal(p, a, b)
+            for one, other in zip(gold, order, strict=True)
+            for p, (a, b) in enumerate(zip(one, other, strict=True))
+        )
         for order in permutations(predicted)
     )
 
