@@ -60,14 +60,17 @@ class _Table:
     rows: Callable[[], Iterator[dict[str, Any]]]
 
 
-def open_source(name: str, split: str, limit: int, columns: Mapping[str, str] | None = None) -> Source:
+def open_source(
+    name: str, split: str, limit: int, columns: Mapping[str, str] | None = None, token: str | None = None
+) -> Source:
     """The first `limit` rows of one split of a dataset.
 
     columns: field of Example -> column, where a dataset names its columns otherwise (`examples.columns_of`).
+    token: for a dataset on the Hub that is not public.
     Raises UsageError: no such file, dataset or split; a line that is not JSON; no rows; a needed column missing.
     Raises SqlRlError where the Hub cannot be reached.
     """
-    table = _table(name, split, limit)
+    table = _table(name, split, limit, token)
     if table.count == 0:
         raise UsageError(f"{name}: the dataset has no rows")
     try:
@@ -85,7 +88,7 @@ def open_source(name: str, split: str, limit: int, columns: Mapping[str, str] | 
     )
 
 
-def _table(name: str, split: str, limit: int) -> _Table:
+def _table(name: str, split: str, limit: int, token: str | None) -> _Table:
     path = Path(str(resources.files("sql_rl") / "sample.jsonl")) if name == SAMPLE else Path(name).expanduser()
     if path.is_dir():
         return _folder(path, split)
@@ -96,7 +99,7 @@ def _table(name: str, split: str, limit: int) -> _Table:
                 f"{name}: no such file or dataset; give a Hub id (owner/name), a {', '.join(READERS)} file, "
                 f"a folder saved by datasets, or `{SAMPLE}`"
             )
-        return _hub(name, split)
+        return _hub(name, split, token)
     if split != "train":
         raise UsageError(f"{name}: no split {split!r}: a file has one split, train")
     try:
@@ -221,11 +224,11 @@ def _folder(path: Path, split: str) -> _Table:
     return _loaded(loaded)
 
 
-def _hub(name: str, split: str) -> _Table:
+def _hub(name: str, split: str, token: str | None) -> _Table:
     import datasets
 
     try:
-        return _loaded(datasets.load_dataset(name, split=split))
+        return _loaded(datasets.load_dataset(name, split=split, token=token))
     except datasets.exceptions.DatasetNotFoundError as error:
         raise UsageError(f"{name}: no such dataset on the Hub, or it is private and HF_TOKEN is not set") from error
     except (ValueError, datasets.exceptions.DatasetsError) as error:

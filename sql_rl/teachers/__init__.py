@@ -1,1 +1,30 @@
-"""Teachers: one file for each backend, behind the Protocol in `base.py`."""
+"""Teachers: one file for each backend, behind the Protocol in `base.py`; `open_teacher` picks it."""
+
+from sql_rl.configure import Secrets
+from sql_rl.errors import UsageError
+from sql_rl.settings import Settings
+from sql_rl.teachers.base import Teacher
+
+
+def open_teacher(settings: Settings, secrets: Secrets) -> Teacher:
+    """The teacher that the settings name. Needs a running event loop. Raises UsageError if it cannot be had."""
+    options = settings.distill
+    match options.provider:
+        case "offline":
+            from sql_rl.teachers.offline import OfflineTeacher
+
+            return OfflineTeacher()
+        case "openai":
+            from sql_rl.teachers.openai import OpenAITeacher
+
+            return OpenAITeacher(
+                model=options.model,
+                base_url=settings.base_url,
+                api_key=secrets.api_key,
+                window=options.batch_size,
+                timeout=settings.request_timeout,
+            )
+    raise UsageError(
+        f"--provider {options.provider} is not there yet; openai (with --base-url for any server that speaks its "
+        "chat API, vllm serve and Groq's among them) and offline are"
+    )

@@ -42,10 +42,11 @@ def narrate(question: str, context: str, sql: str, style: Style = "free") -> str
     asked = Question(question)
     unfolded = unfold(tree)
     phrases = Phrases(dialect, unfolded.labels)
-    links = link(unfolded.blocks, schema, asked)
+    links = link(tree, unfolded.labels.values(), schema, asked)
     if style == "query-plan":
         return plan(asked, schema, phrases, links, unfolded.blocks)
-    return Prose(asked, schema, phrases, links, Voice(asked.text)).tell(unfolded.blocks, unfolded.labels)
+    prose = Prose(asked, Voice(asked.text), schema=schema, context=context, phrases=phrases, links=links)
+    return prose.tell(unfolded.blocks)
 
 
 def _parse(sql: str) -> tuple[exp.Expression, str]:

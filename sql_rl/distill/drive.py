@@ -1,0 +1,120 @@
+"""Driving many small jobs at once: a bounded number under way, no barrier, and an orderly end.
+
+First signal: nothing new starts, what is under way may finish within the grace. Second signal, or the end of the
+grace: what is still under way is cancelled.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TypeVar
+
+from sql_rl.errors import SqlRlError, StoppedEarlyError
+
+T = TypeVar("T")
+
+
+class Stop:
+    """Whether work is still admitted, and if not, why.
+
+    admission: set once nothing new may start. abandoned: set once what is under way is not waited for.
+    why: the first reason given, None while work is admitted.
+    """
+
+    def __init__(self) -> None:
+        self.admission = asyncio.Event()
+        self.abandoned = asyncio.Event()
+        self.why: SqlRlError | None = None
+
+    def __bool__(self) -> bool:
+        return self.admission.is_set()
+
+    def set(self, why: SqlRlError) -> None:
+        """Ends admission; the first reason stays."""
+        self.why = self.why or why
+        self.admission.set()
+
+
+async def drive(items: Iterable[T], work: Callable[[T], Awaitable[None]], limit: int, stop: Stop, grace: float) -> None:
+    """Runs `work` on each item, at most `limit` under way. grace: seconds for them to finish after a stop.
+
+    An SqlRlError out of `work` is a reason to stop, and ends up in `stop.why`; any other exception is a bug: it
+    stops the rest and is raised.
+    """
+    slots = asyncio.Semaphore(limit)
+    tasks: set[asyncio.Task[None]] = set()
+    bugs: list[BaseException] = []
+
+    def done(task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        slots.release()
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not isinstance(error, SqlRlError):
+            bugs.append(error)
+        stop.set(error if isinstance(error, SqlRlError) else SqlRlError(str(error)))
+
+    async def cancel_late_ones() -> None:
+        await stop.admission.wait()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.abandoned.wait(), grace)
+        for task in list(tasks):
+            task.cancel()
+
+    watcher = asyncio.create_task(cancel_late_ones())
+    try:
+        for item in items:
+            await slots.acquire()
+            if stop:
+                break
+            task = asyncio.ensure_future(work(item))
+            tasks.add(task)
+            task.add_done_callback(done)
+        while tasks:
+            await asyncio.wait(set(tasks))
+    finally:
+        watcher.cancel()
+    if bugs:
+        raise bugs[0]
+
+
+@contextmanager
+def signals(stop: Stop) -> Iterator[None]:
+    """SIGINT and SIGTERM end admission; the second of them abandons what is under way. Needs a running loop."""
+    loop = asyncio.get_running_loop()
+
+    def received(signum: signal.Signals) -> None:
+        if stop:
+            stop.abandoned.set()
+            return
+        stop.set(StoppedEarlyError(f"stopped by {signum.name}; the same command carries on"))
+        print(f"{signum.name}: finishing what is in flight; once more stops at once", file=sys.stderr)
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, received, signum)
+    try:
+        yield
+    finally:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(signum)
+
+
+@asynccontextmanager
+async def every(seconds: float, beat: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Calls `beat` every so many seconds while the block runs; what it raises is raised when the block ends."""
+
+    async def beating() -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await beat()
+
+    task = asyncio.create_task(beating())
+    try:
+        yield
+    finally:
+        if not task.done():
+            task.cancel()
+        elif (error := task.exception()) is not None:
+            raise error

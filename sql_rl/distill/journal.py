@@ -1,0 +1,177 @@
+"""The journal: one line for each finished request, appended at once, never changed.
+
+A crash, even kill -9, can cost only what is on the wire: whatever has a line here is never asked again. The first
+line says which run it is; a torn last line is cut off; other lines that cannot be read are an error, since they
+would be paid twice. In memory there is one integer for each line, not its text.
+
+Line kinds: `run` (the first), `completion` (what a teacher answered), `refusal` (a request that must not be sent
+again), `judgement` (what the judge said of a completion, under which settings of the judge).
+"""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sql_rl.errors import SqlRlError, UsageError
+
+VERSION = 1
+# Room kept on the disk so that what is on the wire when it fills up still finds a place: bytes for each request.
+RESERVE_PER_REQUEST = 32_768
+
+
+def key_of(content: Mapping[str, Any]) -> str:
+    """The key of what was asked: a hash of its canonical JSON (128 bits, in hex)."""
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+
+class Journal:
+    """An open journal. Not safe for two processes: the run holds a lock on the folder.
+
+    path: created with its `run` line if it is not there. identity: what makes it this run and no other; a journal
+    with another is refused (UsageError, exit 2) saying what differs. window: requests in flight, for the reserve.
+    full: the disk has no room; the reserve was given up so that in-flight answers can be kept.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any], window: int) -> None:
+        self.path = path
+        self.full = False
+        self._offsets: dict[bytes, int] = {}
+        self._reserve = path.with_suffix(".reserve")
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            self._end = self._read(identity)
+            self._hold_reserve(window * RESERVE_PER_REQUEST)
+            if self._end == 0:
+                self._append({"kind": "run", "version": VERSION, "identity": dict(identity)})
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+
+    def __len__(self) -> int:
+        """How many keys have a line."""
+        return len(self._offsets)
+
+    def get(self, kind: str, key: str) -> dict[str, Any] | None:
+        """The line of that kind and key, None if there is none."""
+        offset = self._offsets.get(_index(kind, key))
+        if offset is None:
+            return None
+        length = 4096
+        while b"\n" not in (line := os.pread(self._fd, length, offset)):
+            length *= 4
+        return json.loads(line[: line.index(b"\n")])
+
+    def add(self, kind: str, key: str, content: Mapping[str, Any]) -> None:
+        """Appends a line and hands it to the operating system before returning.
+
+        Raises SqlRlError when the disk is full and the reserve used up: nothing that had a line is lost.
+        """
+        self._offsets[_index(kind, key)] = self._append({"kind": kind, "key": key, **content})
+
+    def sync(self) -> None:
+        """Makes what was written survive a power cut too."""
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Syncs and gives the reserve back."""
+        os.fsync(self._fd)
+        os.close(self._fd)
+        self._reserve.unlink(missing_ok=True)
+
+    def _append(self, line: Mapping[str, Any]) -> int:
+        data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        start = self._end
+        try:
+            self._write(data, start)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or self.full:
+                raise _cannot_write(self.path, error) from error
+            self.full = True
+            self._reserve.unlink(missing_ok=True)
+            try:
+                self._write(data, start)
+            except OSError as again:
+                raise _cannot_write(self.path, again) from again
+        return start
+
+    def _write(self, data: bytes, start: int) -> None:
+        """All of `data` or nothing: a short write (a disk that fills up half-way) is taken back."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError:
+            os.ftruncate(self._fd, start)
+            raise
+        self._end = start + len(data)
+
+    def _read(self, identity: Mapping[str, Any]) -> int:
+        """Indexes the lines; the length of the good part, after cutting off a torn last line."""
+        offset = 0
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    os.ftruncate(self._fd, offset)
+                    break
+                content = self._line(line, number)
+                if number == 1:
+                    self._same_run(content, identity)
+                else:
+                    self._offsets[_index(content["kind"], content["key"])] = offset
+                offset += len(line)
+        return offset
+
+    def _line(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            content = json.loads(line)
+            if content["kind"] == "run" or content["key"]:
+                return content
+        except (ValueError, KeyError, TypeError):
+            pass  # said below, with the place
+        raise SqlRlError(
+            f"{self.path}: line {number} is damaged; take it out by hand (its request is paid again) "
+            "or start anew with --no-resume"
+        )
+
+    def _same_run(self, first: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+        if first.get("kind") != "run" or first.get("version") != VERSION:
+            raise UsageError(
+                f"{self.path}: written by another version of this program (journal version {first.get('version')}, "
+                f"this one writes {VERSION}); use another --output-dir"
+            )
+        was, now = first["identity"], json.loads(json.dumps(dict(identity)))
+        differs = [f"{k}: {was.get(k)!r} there, {now.get(k)!r} now" for k in {**was, **now} if was.get(k) != now.get(k)]
+        if differs:
+            raise UsageError(
+                f"{self.path.parent} holds another run ({'; '.join(differs)}); "
+                "use another --output-dir, the same settings, or --no-resume to start anew"
+            )
+
+    def _hold_reserve(self, size: int) -> None:
+        with self._reserve.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
+
+
+def _index(kind: str, key: str) -> bytes:
+    return kind[0].encode() + bytes.fromhex(key)
+
+
+def _cannot_write(path: Path, error: OSError) -> SqlRlError:
+    return SqlRlError(
+        f"{path}: cannot be written: {error.strerror or error}; nothing finished is lost: "
+        "make room (or another --output-dir) and run the same command again"
+    )
+
+
+def retire(path: Path) -> Path | None:
+    """Moves a journal aside for a run that starts anew: what was paid for is never deleted. Its new name, if any."""
+    if not path.exists():
+        return None
+    number = 1
+    while (old := path.with_name(f"{path.stem}-{number}{path.suffix}")).exists():
+        number += 1
+    return path.rename(old)

@@ -1,0 +1,77 @@
+"""A teacher and a judge that remember: the journal is asked first, and told everything at once.
+
+Without the live part behind them (None) they answer from the journal alone and raise Stopped for what it does not
+hold: so the dataset is derived.
+"""
+
+import asyncio
+import dataclasses
+from typing import Any
+
+from sql_rl.distill.journal import Journal, key_of
+from sql_rl.distill.window import Stopped, Window
+from sql_rl.examples import Example
+from sql_rl.judge import Judge, Judgement, Verdict
+from sql_rl.teachers.base import Completion, Refusal, Request, Teacher
+
+COMPLETION_FIELDS = tuple(f.name for f in dataclasses.fields(Completion))
+JUDGEMENT_FIELDS = tuple(f.name for f in dataclasses.fields(Judgement))
+
+
+class RecordedTeacher:
+    """`ask` of `settle`: from the journal, else through the window, and then into the journal."""
+
+    def __init__(self, journal: Journal, teacher: Teacher, model: str, window: Window | None) -> None:
+        self._journal, self._teacher, self._model, self._window = journal, teacher, model, window
+        self._asking: dict[str, asyncio.Event] = {}
+
+    async def __call__(self, request: Request) -> Completion:
+        key = self._key(request)
+        while (answered := self._asking.get(key)) is not None:
+            await answered.wait()  # the same question twice in a source is paid once
+        if line := self._journal.get("completion", key):
+            return Completion(**{name: line[name] for name in COMPLETION_FIELDS})
+        if line := self._journal.get("refusal", key):
+            raise Refusal(line["message"])
+        if self._window is None:
+            raise Stopped
+        answered = self._asking[key] = asyncio.Event()
+        try:
+            completion = await self._window.send(request)
+            self._journal.add("completion", key, {"row": request.example.row, **dataclasses.asdict(completion)})
+            return completion
+        except Refusal as refusal:
+            self._journal.add("refusal", key, {"row": request.example.row, "message": str(refusal)})
+            raise
+        finally:
+            del self._asking[key]
+            answered.set()
+
+    def _key(self, request: Request) -> str:
+        return key_of(
+            {
+                "messages": request.messages,
+                "model": self._model,
+                "sampling": dataclasses.asdict(request.sampling),
+                "sample": request.sample,
+                **self._teacher.identity(request),
+            }
+        )
+
+
+class RecordedJudge:
+    """`judge` of `settle`. stamp: the settings of the judge; under others a judgement is made anew."""
+
+    def __init__(self, journal: Journal, stamp: dict[str, Any], judge: Judge | None) -> None:
+        self._journal, self._stamp, self._judge = journal, stamp, judge
+
+    async def __call__(self, example: Example, sql: str) -> Judgement:
+        key = key_of({"judge": self._stamp, "context": example.context, "gold": example.gold, "sql": sql})
+        if line := self._journal.get("judgement", key):
+            content = {name: line[name] for name in JUDGEMENT_FIELDS}
+            return Judgement(**content | {"verdict": Verdict(line["verdict"]), "rewrites": tuple(line["rewrites"])})
+        if self._judge is None:
+            raise Stopped
+        judgement = await self._judge.judge(example, sql)
+        self._journal.add("judgement", key, {"row": example.row, **dataclasses.asdict(judgement)})
+        return judgement

@@ -1,0 +1,59 @@
+"""The last word of a run, and the preview of one: what `distill` prints on stdout."""
+
+from sql_rl.distill.counters import STAGES
+from sql_rl.distill.progress import share
+from sql_rl.distill.run import Plan, Report
+from sql_rl.prompts import estimated_tokens, messages
+from sql_rl.teachers.prices import FREE, price_of
+
+_MEASURED = 200  # rows whose prompts are measured for the preview's estimate
+
+
+def closing(report: Report) -> str:
+    """The funnel, the verdicts, what it took, and the next command."""
+    s = report.summary
+    stages = STAGES if s["settings"]["distill"]["validate"] else STAGES[:3]
+    lines = [f"{report.folder}: finished before, nothing to do" if report.unchanged else f"{report.folder}: finished"]
+    lines.append(f"  rows       {s['rows']:>8,}")
+    lines += [f"  {stage:<10} {s['funnel'][stage]:>8,}  {share(s['funnel'][stage], s['rows'])}" for stage in stages]
+    lines.append(f"  accepted   {s['accepted']:>8,}  {share(s['accepted'], s['rows'])}")
+    lines.append(f"  rejected   {s['rejected']:>8,}  {_by_verdict(s['rejected_by_verdict'])}".rstrip())
+    cost = "cost unknown" if s["cost_usd"] is None else f"${s['cost_usd']:.4f}"
+    if s["accepted"] and s["cost_usd"]:
+        cost += f" (${s['cost_usd'] / s['accepted']:.6f} an accepted row)"
+    tokens = s["prompt_tokens"] + s["completion_tokens"]
+    lines.append(f"  {s['requests']:,} requests, {tokens:,} tokens, {cost}, {s['seconds']:.1f} s")
+    lines.append(f"next: python -c \"import datasets; print(datasets.load_dataset('{report.folder}'))\"")
+    return "\n".join(lines)
+
+
+def _by_verdict(rejected: dict[str, int]) -> str:
+    return ", ".join(f"{verdict} {count:,}" for verdict, count in sorted(rejected.items(), key=lambda kv: -kv[1]))
+
+
+def preview(plan: Plan) -> str:
+    """What `--dry-run` shows: the rows, the first prompt, and an estimate of tokens and cost for one attempt a row."""
+    options = plan.settings.distill
+    first, measured = None, []
+    for example in plan.source.examples():
+        first = first or example
+        measured.append(estimated_tokens(messages(example)))
+        if len(measured) == _MEASURED:
+            break
+    tokens = sum(measured) * plan.source.count // len(measured)
+    price = FREE if plan.offline else price_of(plan.model)
+    most = plan.source.count * plan.settings.max_tokens
+    cost = (
+        "no price is known for it"
+        if price is None
+        else f"at most ${(tokens * price.input + most * price.output) / 1e6:.4f}, were every answer as long as allowed"
+    )
+    lines = [
+        f"{plan.source.count:,} rows of {plan.source.name} ({options.split}) -> {plan.folder.path}",
+        f"teacher: {plan.model} ({options.provider}), {options.batch_size} in flight, "
+        f"{'judged' if options.validate else 'not judged'}, up to {options.retries} retries",
+        f"about {tokens:,} prompt tokens; {cost}",
+        "first prompt:",
+        *(f"[{m['role']}] {m['content']}" for m in messages(first)),
+    ]
+    return "\n".join(lines)
