@@ -19,16 +19,21 @@ class Role(StrEnum):
     DERIVED = "derived table"
     SUBQUERY = "subquery"
     BRANCH = "branch"
+    BODY = "inner query"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One result. node: a Select, a SetOperation, or the statement itself; label: what later blocks call it."""
+    """One result. node: a Select, a SetOperation, or the statement itself; label: what later blocks call it.
+
+    part_of: the label of the set operation that a branch belongs to, '' where that is the statement itself.
+    """
 
     node: exp.Expression
     role: Role
     label: str
     recursive: bool = False
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,9 @@ def unfold(statement: exp.Expression) -> Unfolded:
         unnamed = sum(label.startswith("result ") for label in labels.values())
         return labels.setdefault(id(query), given or f"result {unnamed + 1}")
 
-    def visit(node: exp.Expression, role: Role, label: str, recursive: bool = False) -> Iterator[Block]:
+    def visit(
+        node: exp.Expression, role: Role, label: str, recursive: bool = False, part_of: str = ""
+    ) -> Iterator[Block]:
         if with_ := node.args.get("with_"):
             for cte in with_.expressions:
                 query = inner(cte.this)
@@ -55,15 +62,17 @@ def unfold(statement: exp.Expression) -> Unfolded:
         if isinstance(node, exp.SetOperation):
             for branch in (node.this, node.expression):
                 query = inner(branch)
-                yield from visit(query, Role.BRANCH, name(query, ""))
+                yield from visit(query, Role.BRANCH, name(query, ""), part_of=label)
         else:
             for query in direct_queries(node):
                 wrapper = query.parent
                 if isinstance(wrapper, exp.Subquery) and isinstance(wrapper.parent, exp.From | exp.Join):
                     yield from visit(query, Role.DERIVED, name(query, wrapper.alias))
+                elif inner(node.args.get("expression") or node) is query:
+                    yield from visit(query, Role.BODY, name(query, ""))
                 elif not is_small(query):
                     yield from visit(query, Role.SUBQUERY, name(query, ""))
-        yield Block(node, role, label, recursive)
+        yield Block(node, role, label, recursive, part_of)
 
     return Unfolded(tuple(visit(inner(statement), Role.MAIN, "")), labels)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from sqlglot import exp
 
 from sql_rl.teachers.narrative.blocks import inner, is_query
-from sql_rl.teachers.narrative.clauses import conjuncts
+from sql_rl.teachers.narrative.clauses import conjuncts, remaining
 from sql_rl.teachers.narrative.phrases import Phrases
 from sql_rl.teachers.narrative.wording import listing
 
@@ -91,7 +91,8 @@ def _create(node: exp.Create, phrases: Phrases) -> Iterator[str]:
     if kind == "INDEX" and isinstance(target, exp.Index):
         yield f"An index has to be created, which is CREATE {what}: {phrases.sql(target)}"
     else:
-        name = phrases.source(schema.this) if schema else phrases.source(target) if isinstance(target, exp.Table) else phrases.sql(target)  # fmt: skip
+        named = schema.this if schema else target
+        name = phrases.source(named) if isinstance(named, exp.Table) else phrases.sql(named)
         yield f"A new {kind.lower()} named {name} is wanted, so this is CREATE {what} {name}"
     if schema:
         yield from _definitions(schema, phrases)
@@ -170,11 +171,7 @@ def _merge(node: exp.Merge, phrases: Phrases) -> Iterator[str]:
 
 def _rest(node: exp.Expression, known: set[str], phrases: Phrases) -> Iterator[str]:
     """Every other clause, as SQL."""
-    for key, value in node.args.items():
-        if key not in known:
-            for part in value if isinstance(value, list) else [value]:
-                if isinstance(part, exp.Expression):
-                    yield f"It also takes {phrases.sql(part)}"
+    yield from (f"It also takes {phrases.sql(part)}" for part in remaining(node, known))
 
 
 _TELLERS: dict[type[exp.Expression], Callable[..., Iterator[str]]] = {

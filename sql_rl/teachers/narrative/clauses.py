@@ -3,6 +3,7 @@
 Both styles of telling are made from these, so that neither can leave anything out that the other has.
 """
 
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -10,7 +11,9 @@ from sqlglot import exp
 from sql_rl.teachers.narrative.phrases import Phrases
 from sql_rl.teachers.narrative.schema import Schema
 
-_KNOWN = frozenset("with_ expressions distinct from_ joins where group having order limit offset".split())
+_KNOWN = frozenset(
+    {"with_", "expressions", "distinct", "from_", "joins", "where", "group", "having", "order", "limit", "offset"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,15 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """A column that a condition holds against a literal. numeric: is the literal a number?"""
+
+    column: str
+    literal: str
+    numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Clauses:
     """The phrases of a SELECT; an empty tuple or string where it has no such clause.
 
@@ -34,6 +46,7 @@ class Clauses:
     source: str
     joins: tuple[Join, ...]
     filters: tuple[str, ...]
+    compared: tuple[Comparison, ...]
     groups: tuple[str, ...]
     having: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -54,15 +67,15 @@ def clauses(select: exp.Select, phrases: Phrases, schema: Schema) -> Clauses:
     order, limit, offset = args.get("order"), args.get("limit"), args.get("offset")
     joins = args.get("joins") or []
     aliases = {table.alias_or_name.lower(): table.name for table in sources(select)}
-    plain_group = group is not None and set(k for k, v in group.args.items() if v) <= {"expressions"}
-    others = [phrases.sql(value) for key, value in args.items() if value and key not in _KNOWN and isinstance(value, exp.Expression)]  # fmt: skip
-    others += [phrases.sql(v) for key, value in args.items() if key not in _KNOWN and isinstance(value, list) for v in value]  # fmt: skip
+    plain_group = group is not None and {key for key, value in group.args.items() if value} <= {"expressions"}
+    others = [phrases.sql(part) for part in remaining(select, _KNOWN)]
     if group is not None and not plain_group:
         others.append(phrases.sql(group))
     return Clauses(
         source=phrases.source(from_.this) if from_ else "",
         joins=tuple(_join(join, phrases, schema, aliases) for join in joins),
         filters=conjuncts(where.this, phrases) if where else (),
+        compared=tuple(_comparisons(where.this)) if where else (),
         groups=tuple(phrases.value(key) for key in group.expressions) if plain_group else (),
         having=conjuncts(having.this, phrases) if having else (),
         outputs=tuple(phrases.value(output) for output in select.expressions),
@@ -86,11 +99,26 @@ def conjuncts(node: exp.Expression, phrases: Phrases) -> tuple[str, ...]:
     )
 
 
+def _comparisons(node: exp.Expression) -> Iterator[Comparison]:
+    for part in node.walk(prune=lambda part: isinstance(part, exp.Select)):
+        if isinstance(part, exp.Binary) and isinstance(part.this, exp.Column):
+            literal = part.expression
+            if isinstance(literal, exp.Literal):
+                yield Comparison(part.this.name, literal.this, not literal.is_string)
+
+
 def sources(select: exp.Expression) -> list[exp.Table]:
     """The tables in the FROM and JOIN clauses of a query, in order."""
     from_ = select.args.get("from_")
     places = ([from_.this] if from_ else []) + [join.this for join in select.args.get("joins") or []]
     return [place for place in places if isinstance(place, exp.Table)]
+
+
+def remaining(node: exp.Expression, known: Set[str]) -> list[exp.Expression]:
+    """The clauses of a node under other keys than the known ones."""
+    values = [value for key, value in node.args.items() if key not in known]
+    parts = [part for value in values for part in (value if isinstance(value, list) else [value])]
+    return [part for part in parts if isinstance(part, exp.Expression)]
 
 
 def limits(query: exp.Expression, phrases: Phrases) -> tuple[str, str, str]:

@@ -6,163 +6,128 @@ from sqlglot import exp
 
 from sql_rl.teachers.narrative.blocks import Block, Role
 from sql_rl.teachers.narrative.changes import change
-from sql_rl.teachers.narrative.clauses import Clauses, clauses, limits
+from sql_rl.teachers.narrative.clauses import Clauses, Join, clauses, limits, remaining
 from sql_rl.teachers.narrative.linking import Link
+from sql_rl.teachers.narrative.opening import opening
 from sql_rl.teachers.narrative.phrases import Phrases
 from sql_rl.teachers.narrative.question import Cue, Question
 from sql_rl.teachers.narrative.schema import Schema
 from sql_rl.teachers.narrative.wording import Voice, capital, listing, quoted, sentence
 
+_SET_OPERATIONS = {
+    "UNION": (Cue.EITHER, "puts {} and {} together and drops duplicates"),
+    "UNION ALL": (Cue.EITHER, "puts {} and {} together and keeps duplicates"),
+    "INTERSECT": (Cue.BOTH, "keeps what is both in {} and in {}"),
+    "EXCEPT": (Cue.NEGATION, "starts with {} and takes away {}"),
+}
+
+_CUES = {"COUNT": Cue.COUNT, "SUM": Cue.SUM, "AVG": Cue.AVERAGE}
+_SET_KNOWN = frozenset({"with_", "this", "expression", "order", "limit", "offset"})
+_STARTS = ("The ", "Only ", "In ", "Each ", "For ", "What ", "Starting ", "No ", "This ", "A ")
+
 
 class Prose:
-    """Tells the blocks of one statement, a paragraph for each."""
+    """Tells the blocks of one statement. context: where values can be looked up as they are stored."""
 
-    def __init__(self, question: Question, schema: Schema, phrases: Phrases, links: list[Link], voice: Voice) -> None:
+    def __init__(
+        self, question: Question, voice: Voice, *, schema: Schema, context: str, phrases: Phrases, links: list[Link]
+    ) -> None:
         self._question = question
         self._schema = schema
+        self._context = context
         self._phrases = phrases
         self._links = links
+        self._voice = voice
         self._pick = voice.pick
         self._said: set[str] = set()
 
-    def tell(self, blocks: tuple[Block, ...], labels: dict[int, str]) -> str:
-        paragraphs = [[self._opening(), *self._schema_sentences()]]
+    def tell(self, blocks: tuple[Block, ...]) -> str:
+        """One paragraph, or one for each block where there are several."""
+        reads = any(isinstance(block.node, exp.Select) for block in blocks)
+        paragraphs = [list(opening(self._question, self._links, self._voice, reads=reads))]
         for block in blocks:
-            sentences = [*self._lead(block, blocks), *self._block(block, labels)]
+            sentences = self._place(block, list(self._block(block)), alone=len(blocks) == 1)
             if len(blocks) == 1:
                 paragraphs[0] += sentences
             else:
                 paragraphs.append(sentences)
         return "\n".join(" ".join(sentence(text) for text in paragraph) for paragraph in paragraphs)
 
-    def _opening(self) -> str:
-        goal = self._question.goal()
-        if goal.kind == "task":
-            return self._pick("The task is to ", "I have to ", "I am asked to ", "The request is to ") + goal.text
-        if goal.kind == "noun":
-            return (
-                self._pick("The question asks for ", "I need to find ", "What is wanted is ", "I am asked for ")
-                + goal.text
-            )
-        if goal.kind == "clause":
-            return (
-                self._pick("The question asks ", "I need to find out ", "I want to know ", "I have to work out ")
-                + goal.text
-            )
-        return self._pick("The question is: ", "I have to answer this: ", "What is being asked: ") + f"{goal.text}"
-
-    def _schema_sentences(self) -> Iterator[str]:
-        known = [link for link in self._links if link.known]
-        if len(known) == 1:
-            yield self._single_table(known[0])
-        elif known:
-            yield from self._several_tables(known)
-        if missing := [link.table for link in self._links if not link.known]:
-            yield f"The schema does not show {listing(missing)}, so I take that name as it is needed here"
-
-    def _single_table(self, link: Link) -> str:
-        table = self._table(link)
-        columns = [link.column(name) for name, _ in link.columns]
-        if not columns:
-            return self._pick(
-                f"The table to read is {table}; no single column of it matters here",
-                f"This is about {table}, and the table as a whole is enough",
-                f"In the schema that is {table}, where each row is one of them",
-            )
-        held = listing(columns)
-        if len(columns) == 1:
-            return self._pick(
-                f"The only column that matters is {held}, in {table}",
-                f"In the schema that is {held} in {table}",
-                f"The {link.table} table is enough: its column {held} is what this is about",
-                f"For this I look at {table}, which has the column {held}",
-            )
-        return self._pick(
-            f"Everything needed is in {table}: {held}",
-            f"Looking at the schema, {table} holds {held}, so one table is enough",
-            f"The columns {held} all belong to {table}, so there is nothing to join",
-            f"I find {held} in {table}",
-        )
-
-    def _several_tables(self, links: list[Link]) -> Iterator[str]:
-        held, bare = [], []
-        for link in links:
-            columns = [link.column(name) for name, _ in link.columns]
-            if columns:
-                held.append(f"{self._table(link)} has {listing(columns)}")
-            else:
-                bare.append(self._table(link))
-        lead = self._pick("In the schema, ", "Looking at the tables, ", "The pieces are spread out: ", "")
-        if held:
-            yield lead + listing(held) if len(held) < 3 else lead + "; ".join(held)
-        if bare:
-            yield f"I also need {listing(bare)}, though no single column of {'it' if len(bare) == 1 else 'them'}"
-
-    def _table(self, link: Link) -> str:
-        words = link.mentions.get(link.table)
-        return f"{link.table} (the {quoted(words)})" if words else link.table
-
-    def _lead(self, block: Block, blocks: tuple[Block, ...]) -> Iterator[str]:
+    def _place(self, block: Block, sentences: list[str], alone: bool) -> list[str]:
+        """Says what a block is for, in a sentence of its own or at the head of its first one."""
+        label = block.label
         if block.role is Role.CTE:
-            kind = "recursive common table expression" if block.recursive else "common table expression"
-            yield self._pick(f"I prepare a {kind} named {block.label}", f"A {kind}, {block.label}, comes first")
-        elif block.role is Role.DERIVED:
-            yield f"I build an intermediate table in FROM, called {block.label}"
-        elif block.role is Role.SUBQUERY:
-            yield self._pick(
-                f"A subquery is needed first; I call what it returns {block.label}",
-                f"Before that I need a subquery, {block.label}",
+            kind = "recursive common table expression (CTE)" if block.recursive else "common table expression (CTE)"
+            lead = self._pick(f"I prepare a {kind} named {label}", f"First comes a {kind}, {label}")
+            return [lead, *sentences]
+        if block.role is Role.DERIVED:
+            return [f"In FROM I need a table that has to be worked out; I call it {label}", *sentences]
+        if block.role is Role.BODY:
+            return [f"The statement has a query inside, and I call its rows {label}", *sentences]
+        if block.role is Role.SUBQUERY:
+            lead = self._pick(
+                f"Part of this takes a subquery, and I call what it returns {label}",
+                f"Before the rest can be said I need a subquery, {label}",
+                f"One piece has to be worked out by a subquery; let it be {label}",
             )
-        elif block.role is Role.BRANCH:
-            yield f"{capital(block.label)} is one side of the set operation"
-        elif len(blocks) > 1 and isinstance(block.node, exp.Select):
-            yield self._pick("Now the main query", "With that, the outer query can be written", "Then the whole")
+            return [lead, *sentences]
+        first, *rest = sentences
+        if block.role is Role.BRANCH:
+            part = f", which is part of {block.part_of}" if block.part_of else ""
+            return [f"For {label}{part}, {_continued(first)}", *rest]
+        if alone or not isinstance(block.node, exp.Select):
+            return sentences
+        return [self._pick("In the main query, ", "With that, ", "Now ") + _continued(first), *rest]
 
-    def _block(self, block: Block, labels: dict[int, str]) -> Iterator[str]:
-        node = block.node
-        if isinstance(node, exp.Select):
-            yield from self._select(clauses(node, self._phrases, self._schema), block)
-        elif isinstance(node, exp.SetOperation):
-            yield from self._set_operation(node, labels, block)
+    def _block(self, block: Block) -> Iterator[str]:
+        if isinstance(block.node, exp.Select):
+            yield from self._select(clauses(block.node, self._phrases, self._schema), block)
+        elif isinstance(block.node, exp.SetOperation):
+            yield from self._set_operation(block.node)
         else:
-            yield from change(node, self._phrases)
+            yield from change(block.node, self._phrases)
 
     def _select(self, c: Clauses, block: Block) -> Iterator[str]:
         yield from self._sources(c, block)
         yield from self._filters(c)
         if c.groups:
-            yield self._because(Cue.GROUP, f"I group by {listing(c.groups)}")
+            yield self._because(Cue.GROUP, self._grouping(c))
         if c.having:
             yield self._pick(
                 f"Only the groups where {listing(c.having)} stay (HAVING)",
                 f"A condition on a whole group goes into HAVING: {listing(c.having)}",
                 f"Of these groups I keep those where {listing(c.having)}, with HAVING",
+                f"WHERE cannot see groups, so HAVING asks that {listing(c.having)}",
             )
         yield self._output(c)
         yield from (f"It also takes {other}" for other in c.others)
         yield from self._order(c.order, c.limit, c.offset)
+        if block.role is Role.MAIN:
+            yield from self._closing(c)
 
     def _sources(self, c: Clauses, block: Block) -> Iterator[str]:
         if not c.source:
-            yield "No table is read for this"
+            yield "No table has to be read for this"
         elif not c.joins:
-            alone = block.role is Role.MAIN and len(self._links) == 1 and " " not in c.source
-            if not alone:
-                yield self._pick(f"I read from {c.source}", f"The rows come from {c.source}")
+            told = block.role is Role.MAIN and len(self._links) == 1 and c.source == self._links[0].table
+            if not told:
+                yield self._pick(
+                    f"I read from {c.source}", f"The rows come from {c.source}", f"I start with {c.source}"
+                )
         else:
-            first, *rest = c.joins
-            start = self._pick("I start from", "I begin with", "Starting from")
-            joiner = ", I add" if start == "Starting from" else " and add"
-            yield f"{start} {c.source}{joiner} {self._join(first)}"
+            first, *rest = (self._join(join) for join in c.joins)
+            yield self._pick(
+                f"I start from {c.source} and add {first}",
+                f"Starting from {c.source}, I add {first}",
+                f"I combine {c.source} with {first}",
+                f"The two sides meet like this: {c.source} with {first}",
+            )
             for join in rest:
-                yield self._pick("Then I add ", "Next comes ", "I also bring in ") + self._join(join)
+                yield self._pick("Then I add ", "Next comes ", "I also bring in ") + join
 
-    def _join(self, join) -> str:
-        text = f"{join.source} by {_article(join.kind)} {join.kind}"
-        if join.on:
-            text += f" on {join.on}"
-        if join.key and join.key not in self._said:
-            self._said.add(join.key)
+    def _join(self, join: Join) -> str:
+        text = f"{join.source} by {_article(join.kind)} {join.kind}" + (f" on {join.on}" if join.on else "")
+        if join.key and self._fresh(join.key):
             text += f", since {join.key}"
         if join.kind.startswith("LEFT"):
             text += ", so that rows without a match are kept"
@@ -172,62 +137,114 @@ class Prose:
         if not c.filters:
             return
         conditions = listing(c.filters)
-        yield self._pick(
+        told = self._pick(
             f"I keep only the rows where {conditions}",
             f"The rows I want are those where {conditions}",
             f"In WHERE I ask that {conditions}",
             f"Only rows where {conditions} count",
+            f"The filter is that {conditions}",
+        )
+        yield self._because(Cue.NEGATION, told) if "not in" in told or "NOT EXISTS" in told else told
+        yield from self._value_note(c)
+
+    def _value_note(self, c: Clauses) -> Iterator[str]:
+        """Where the first value that needs it comes from: the question's words, or the rows of the database."""
+        for compared in c.compared:
+            shown = compared.literal if compared.numeric else f"'{compared.literal}'"
+            said = self._question.value(compared.literal)
+            if not self._fresh(f"value {shown}"):
+                continue
+            if not said and not compared.numeric and shown in self._context:
+                yield self._pick(
+                    f"{shown} is not a word of the question, but it is how the rows have it",
+                    f"The question puts it differently, but the stored value is {shown}",
+                )
+                return
+            if said.lower() not in ("", compared.literal.strip("%").lower()):
+                yield self._pick(
+                    f"That is the {quoted(said)} of the question",
+                    f"This is how {quoted(said)} translates",
+                    f"{shown} comes from {quoted(said)} in the question",
+                )
+                return
+
+    def _grouping(self, c: Clauses) -> str:
+        keys = listing(c.groups)
+        if c.aggregated or len(c.groups) > 1:
+            return self._pick(f"I group by {keys}", f"the rows are grouped by {keys}", f"I need one group per {keys}")
+        return self._pick(
+            f"I group by {keys}, so that the rows of each one can be taken together",
+            f"I group by {keys} to treat the rows that share it as one",
         )
 
     def _output(self, c: Clauses) -> str:
-        outputs = [f"{text} ({gloss})" if gloss and self._fresh(gloss) else text for text, gloss in zip(c.outputs, c.glosses, strict=True)]  # fmt: skip
+        outputs = [
+            f"{text} ({gloss})" if gloss and self._fresh(gloss) else text
+            for text, gloss in zip(c.outputs, c.glosses, strict=True)
+        ]
         shown = "all columns (*)" if c.outputs == ("*",) else listing(outputs)
         if c.distinct:
-            return self._because(Cue.DISTINCT, f"I select {shown} with {c.distinct}, so that nothing is repeated")
+            reason = ", so that nothing comes twice" if self._fresh("distinct") else ""
+            return self._because(Cue.DISTINCT, f"I select {shown} with {c.distinct}{reason}")
         if c.aggregated and c.groups:
             return self._pick(f"For each group I return {shown}", f"Each group gives {shown}")
         if c.aggregated:
-            return self._pick(
-                f"The answer is {shown}, a single row",
-                f"I compute {shown} over these rows",
-                f"What remains is to compute {shown}",
-            )
-        return self._pick(f"I return {shown}", f"The output is {shown}", f"What I select is {shown}")
+            told = self._pick(f"I compute {shown}", f"I need {shown} over these rows", f"the answer is {shown}")
+            return self._because(_CUES.get(c.outputs[0].partition("(")[0], Cue.EXTREME), told)
+        return self._pick(
+            f"I return {shown}", f"The output is {shown}", f"What I select is {shown}", f"The SELECT list is {shown}"
+        )
 
     def _order(self, order: str, limit: str, offset: str) -> Iterator[str]:
         if order and limit:
             yield self._because(Cue.EXTREME, f"I sort by {order} and keep {_first(limit, offset)}")
         elif order:
             yield self._because(Cue.ORDER, f"I sort the result by {order}")
-        elif limit or offset:
+        if (limit or offset) and not (order and limit):
             yield f"I keep {_first(limit, offset)}"
 
-    def _set_operation(self, node: exp.SetOperation, labels: dict[int, str], block: Block) -> Iterator[str]:
-        left, right = (self._phrases.source(side) for side in (node.this, node.expression))
-        operator = node.key.upper() + (" ALL" if not node.args.get("distinct") else "")
-        meanings = {
-            "UNION": f"puts {left} and {right} together and drops duplicates",
-            "UNION ALL": f"puts {left} and {right} together, duplicates included",
-            "INTERSECT": f"keeps what is in both {left} and {right}",
-            "EXCEPT": f"takes {left} and removes what is in {right}",
-        }
-        cue = {"INTERSECT": Cue.BOTH, "EXCEPT": Cue.NEGATION}.get(node.key.upper(), Cue.EITHER)
-        meaning = meanings.get(operator, f"combines {left} with {right}")
-        yield self._because(cue, f"{operator} {meaning}")
+    def _closing(self, c: Clauses) -> Iterator[str]:
+        """What the result looks like, where that is worth a sentence."""
+        count = len(c.outputs)
+        if c.limit == "1":
+            yield self._pick(
+                "A tie for that place would be cut to one row", "That leaves a single row", "One row is left"
+            )
+        elif c.aggregated and not c.groups:
+            what = "a single number" if count == 1 else f"one row of {count} values"
+            yield self._pick(f"The result is {what}", f"That gives {what}")
+        elif c.groups and not c.order:
+            yield self._pick("The result has one row for each group that is left", "No order is asked for")
+        elif not (c.order or c.limit or c.distinct):
+            yield self._pick(
+                "Nothing has to be counted or sorted",
+                "Duplicates may stay, and no order is asked for",
+                "No grouping is needed",
+                "That is all the question asks for",
+            )
+
+    def _set_operation(self, node: exp.SetOperation) -> Iterator[str]:
+        operator = node.key.upper() + ("" if node.args.get("distinct") else " ALL")
+        cue, meaning = _SET_OPERATIONS.get(operator, (Cue.BOTH, "combines {} with {}"))
+        sides = [self._phrases.source(side) for side in (node.this, node.expression)]
+        yield self._because(cue, f"{operator} {meaning.format(*sides)}")
+        yield from (f"It also takes {self._phrases.sql(part)}" for part in remaining(node, _SET_KNOWN))
         yield from self._order(*limits(node, self._phrases))
 
     def _because(self, cue: Cue, decision: str) -> str:
+        """A decision with the words of the question that call for it, the first time such words are needed."""
         words = self._question.cue(cue)
         if not words or not self._fresh(cue.name):
-            return decision
+            return capital(decision) if decision.startswith("the ") else decision
         return self._pick(
-            f"The question says {quoted(words)}, so {decision}",
-            f"{decision}, which is what {quoted(words)} calls for",
-            f"To get {quoted(words)} right, {decision}",
+            f"The question says {quoted(words)}, so {_continued(decision)}",
+            f"Because of {quoted(words)}, {_continued(decision)}",
+            f"The wording {quoted(words)} means that {_continued(decision)}",
+            f"As the question has {quoted(words)}, {_continued(decision)}",
         )
 
     def _fresh(self, thing: str) -> bool:
-        """Has this not been explained yet?"""
+        """Has this not been said yet? Asking counts as saying it."""
         new = thing not in self._said
         self._said.add(thing)
         return new
@@ -237,6 +254,11 @@ def _first(limit: str, offset: str) -> str:
     rows = "the first row" if limit == "1" else f"the first {limit} rows" if limit.isdigit() else "what is left"
     kept = f"{rows} (LIMIT {limit})" if limit.isdigit() else f"{rows} of {limit}" if limit else "the rest"
     return f"{kept} after skipping {offset} (OFFSET {offset})" if offset else kept
+
+
+def _continued(text: str) -> str:
+    """A sentence as the second half of another: "Only rows where …" becomes "only rows where …"."""
+    return text[0].lower() + text[1:] if text.startswith(_STARTS) else text
 
 
 def _article(word: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
-from sql_rl.teachers.narrative.blocks import direct_queries, inner, is_query
+from sql_rl.teachers.narrative.blocks import inner, is_query
 from sql_rl.teachers.narrative.wording import listing
 
 _PLAIN_NAME = re.compile(r"\w+")
@@ -33,14 +33,15 @@ _COMPARISONS = {
     exp.LT: ("is less than", "is not less than"),
     exp.LTE: ("is at most", "is not at most"),
 }
+_CONDITIONS = (exp.Predicate, exp.Connector, exp.Not)
 _SYMBOLS = {exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 _RANKINGS = {
-    exp.RowNumber: "numbers the rows one by one",
-    exp.Rank: "gives tied rows the same rank and then leaves a gap",
-    exp.DenseRank: "gives tied rows the same rank without a gap",
-    exp.Lag: "looks back at an earlier row",
-    exp.Lead: "looks ahead at a later row",
-    exp.Ntile: "deals the rows into equal buckets",
+    exp.RowNumber: "it numbers the rows one by one",
+    exp.Rank: "tied rows get the same rank and a gap follows",
+    exp.DenseRank: "tied rows get the same rank without a gap",
+    exp.Lag: "it looks back at an earlier row",
+    exp.Lead: "it looks ahead at a later row",
+    exp.Ntile: "it deals the rows into equal buckets",
 }
 
 
@@ -83,7 +84,9 @@ class Phrases:
             return self._window(node)
         if is_query(inner(node)):
             return self._query(inner(node))
-        if isinstance(node, exp.Predicate | exp.Connector | exp.Not) and kind is not exp.Boolean:
+        if kind in (exp.Any, exp.All) and is_query(query := inner(node.this)):
+            return f"{node.key.upper()} of {self._query(query)}"
+        if isinstance(node, _CONDITIONS):
             return self.condition(node)
         if isinstance(node, exp.Round | exp.Coalesce | exp.Abs | exp.Upper | exp.Lower):
             parts = [node.this, *node.expressions, node.args.get("decimals")]
@@ -91,8 +94,10 @@ class Phrases:
         return self.sql(node)
 
     def gloss(self, node: exp.Expression) -> str:
-        """What an aggregate means, '' for everything else."""
+        """What an aggregate or a ranking means, '' for everything else."""
         node = node.unalias()
+        if isinstance(node, exp.Window):
+            return _RANKINGS.get(type(node.this), "")
         kind = type(node)
         if kind is exp.Count:
             counted = node.this
@@ -139,7 +144,7 @@ class Phrases:
             return "either " + " or ".join(self._operand(part) for part in node.flatten())
         if kind is exp.Column:
             return f"{self.value(node)} is true"
-        return self.value(node) if direct_queries(node) and not is_query(node) else self.sql(node)
+        return self.sql(node) if isinstance(node, _CONDITIONS) else self.value(node)
 
     def order(self, ordered: exp.Expression) -> str:
         """One sort key: "age in descending order"."""
@@ -152,7 +157,7 @@ class Phrases:
         return f"{self.value(ordered.this)} {direction[desc]}{place}"
 
     def orders(self, order: exp.Expression) -> str:
-        return listing([self.order(key) for key in order.expressions], "then")
+        return ", then ".join(self.order(key) for key in order.expressions)
 
     def _argument(self, node: exp.Expression) -> str:
         if isinstance(node, exp.Star):
@@ -169,10 +174,10 @@ class Phrases:
         kind, left, right = type(node), self.value(node.this), self.value(node.expression)
         if isinstance(node.this, exp.Column) and isinstance(node.expression, exp.Column) and not negated:
             return f"{left} {_SYMBOLS[kind]} {right}"
-        for quantifier in (exp.Any, exp.All):
-            if isinstance(node.expression, quantifier) and is_query(query := inner(node.expression.this)):
-                right = f"{quantifier.__name__.upper()} of {self._query(query)}"
-        return f"{left} {_COMPARISONS[kind][negated]} {right}"
+        verb = _COMPARISONS[kind][negated]
+        if kind is exp.EQ and not negated and not isinstance(node.expression, exp.Literal | exp.Boolean):
+            verb = "equals"
+        return f"{left} {verb} {right}"
 
     def _membership(self, node: exp.Expression, negated: bool) -> str:
         subject = self.value(node.this)
@@ -220,9 +225,7 @@ class Phrases:
         if node.args.get("alias"):
             parts.append(f"with the window {self.sql(node.args['alias'])}")
         function = self.value(node.this)
-        meaning = _RANKINGS.get(type(node.this))
-        over = ", ".join(parts) or "all rows"
-        return f"the window function {function} OVER ({over})" + (f", which {meaning}" if meaning else "")
+        return f"the window function {function} OVER ({', '.join(parts) or 'all rows'})"
 
     def _query(self, query: exp.Expression) -> str:
         """A small query as a noun; a large one by the label it was told under."""
@@ -238,17 +241,11 @@ class Phrases:
 
     def source(self, node: exp.Expression) -> str:
         """A table with its alias, or the label of what stands in its place."""
-        if isinstance(node, exp.Table) and not (set(_present(node)) - {"this", "alias", "db", "catalog"}):
-            if isinstance(node.this, exp.Identifier):
-                name = ".".join(self.name(part.name) for part in node.parts)
-                alias = node.args.get("alias")
-                if alias is None:
-                    return name
-                if not alias.args.get("columns"):
-                    return f"{name} AS {self.name(alias.name)}"
+        plain = isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier)
+        if plain and {key for key, value in node.args.items() if value} <= {"this", "alias", "db", "catalog"}:
+            name = ".".join(self.name(part.name) for part in node.parts)
+            alias = node.args.get("alias")
+            if alias is None or not alias.args.get("columns"):
+                return f"{name} AS {self.name(alias.name)}" if alias else name
         label = self._labels.get(id(inner(node))) or self._labels.get(id(node.this))
         return label or self.sql(node)
-
-
-def _present(node: exp.Expression) -> list[str]:
-    return [key for key, value in node.args.items() if value]

@@ -30,7 +30,7 @@ def plan(question: Question, schema: Schema, phrases: Phrases, links: list[Link]
 
 
 def _table(link: Link) -> str:
-    columns = [f"{link.column(name)} {kind}".strip() for name, kind in link.columns]
+    columns = [f"{link.column(name)} {kind}".strip() for name, kind in link.columns.items()]
     if not link.known:
         return f"{link.table} (not shown in the schema)"
     return f"{link.table} ({', '.join(columns)})" if columns else link.table

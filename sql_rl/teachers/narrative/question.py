@@ -11,14 +11,16 @@ from enum import StrEnum
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_STOP = frozenset("a an and are as at by for from has have in is it of on or that the their to was what with".split())
-# Words that belong to the value they stand before: "older than 56", "at least 3", "in 2021".
-_BEFORE_VALUE = frozenset(
-    "above after at before below between exactly from greater higher in larger later least less longer lower more most "
-    "named of older on over since smaller than under until younger fewer called contains containing".split()
+_STOP = frozenset(
+    {"a", "an", "and", "are", "as", "at", "by", "for", "from", "has", "have", "in", "is", "it", "of", "on", "or"}
+    | {"that", "the", "their", "to", "was", "what", "with", "average", "max", "min", "number", "total"}
 )
-_NUMBERS = dict(zip("0 1 2 3 4 5 6 7 8 9 10 11 12".split(),
-                    "zero one two three four five six seven eight nine ten eleven twelve".split(), strict=True))  # fmt: skip
+# Words that belong to the value they stand before, as in "at least 3"; so does the word before "than".
+_BEFORE_VALUE = frozenset(
+    {"above", "after", "at", "before", "below", "between", "beyond", "by", "exactly", "exceeding", "greater", "least"}
+    | {"less", "more", "most", "over", "since", "than", "under", "until", "up", "to", "containing", "contains"}
+)
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 class Cue(StrEnum):
@@ -93,14 +95,18 @@ class Question:
 
     def mention(self, identifier: str) -> str:
         """The longest run of words that make up at least half of an identifier: "born state" for born_state."""
-        parts = {stem(part) for part in _NAME_PART.findall(identifier)}
+        parts = stems(identifier)
         needed = parts - _STOP
         best, best_count = "", 0
         position = 0
         while position < len(self._spans):
+            while position < len(self._spans) and self._spans[position][0] in _STOP:
+                position += 1
             first = position
             found: set[str] = set()
             while position < len(self._spans) and self._spans[position][0] in parts:
+                if found and not self._adjacent(position):
+                    break
                 found.add(self._spans[position][0])
                 position += 1
             last = position - 1
@@ -112,18 +118,26 @@ class Question:
             position = max(position, first + 1)
         return best
 
+    def _adjacent(self, position: int) -> bool:
+        """Is there nothing but a space or a hyphen between this word and the one before?"""
+        return self.text[self._spans[position - 1][2] : self._spans[position][1]] in (" ", "-")
+
     def value(self, literal: str) -> str:
         """Where a literal is said, with the words that compare: "older than 56" for 56."""
-        for form in (literal.strip("%"), _NUMBERS.get(literal, "")):
+        for form in (literal.strip("%"), _spelled(literal)):
             if not form:
                 continue
             found = re.search(rf"(?<!\w){re.escape(form)}(?!\w)", self.text, re.IGNORECASE)
             if found is None:
                 continue
             before = [span for span in self._spans if span[2] <= found.start()]
-            start = found.start()
-            while before and before[-1][0] in _BEFORE_VALUE and self.text[before[-1][2] : start].isspace():
-                start = before.pop()[1]
+            start, last = found.start(), ""
+            while (
+                before
+                and (before[-1][0] in _BEFORE_VALUE or last == "than")
+                and self.text[before[-1][2] : start].isspace()
+            ):
+                last, start, _ = before.pop()
             return self.text[start : found.end()]
         return ""
 
@@ -143,6 +157,15 @@ def stem(word: str) -> str:
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         return word[:-1]
     return word
+
+
+def stems(identifier: str) -> frozenset[str]:
+    """The stems of the words in an identifier: born_states and BornState are both {born, state}."""
+    return frozenset(stem(part) for part in _NAME_PART.findall(identifier))
+
+
+def _spelled(literal: str) -> str:
+    return _NUMBERS[int(literal)] if literal.isdecimal() and int(literal) < len(_NUMBERS) else ""
 
 
 def _lower(text: str) -> str:

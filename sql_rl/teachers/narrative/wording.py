@@ -32,8 +32,7 @@ def capital(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """One line, with a full stop unless the text brings its own mark. Identifiers that open it keep their case."""
-    text = " ".join(text.split())
+    """The text with a full stop, unless it brings its own mark; spaces inside are kept, since literals have them."""
     return text if text.endswith((".", "?", "!", ":")) else text + "."
 
 
