@@ -1,0 +1,205 @@
+"""Which values each column draws from, learnt from the declarations, the given rows and the gold.
+
+Columns that meet (by a foreign key, a join, an IN, a set operation) share one domain, so that a literal which the
+gold compares with a child's column reaches the parent's key too, and what the gold compares can be equal.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import sqlglot
+
+from sql_rl.judge import values
+from sql_rl.judge.demands import Both, Demands, Either, Formula, Leaf, Not, Same, Value, read_demands
+from sql_rl.judge.schema import Column, ForeignKey, Schema, Table
+
+GIVEN_VALUES = 32  # different given values kept for a column
+GIVEN_ROWS = 256  # given rows looked at for a table
+
+Place = tuple[str, str]  # a stored column: folded table name, folded column name
+Rows = Mapping[str, Sequence[tuple[Value, ...]]]
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Values that some columns share. common: as in the given data; special: on and beside the gold's boundaries.
+
+    ranked: the gold ranks by it, so values should differ, and none be NULL.
+    """
+
+    common: tuple[Value, ...]
+    special: tuple[Value, ...]
+    ranked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that a variant is drawn from. domains: of every stored column. references: by child table, declared
+    foreign keys and those that the gold's joins imply. order: the tables, parents before children as far as can be.
+    asked: folded names of the tables that the gold reads. sometimes_null: columns that may be NULL."""
+
+    schema: Schema
+    demands: Demands
+    domains: Mapping[Place, Domain]
+    references: Mapping[str, tuple[ForeignKey, ...]]
+    order: tuple[Table, ...]
+    asked: frozenset[str]
+    sometimes_null: frozenset[Place]
+
+
+def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
+    """The world of an example. given: its rows by table, each a tuple over `Table.stored`."""
+    rows = {name.casefold(): _sample(table_rows) for name, table_rows in given.items()}
+    places = {(t.name.casefold(), c.name.casefold()): c for t in schema.tables for c in t.stored}
+    same = list(_meetings(schema, demands))
+    groups = grouped(places, same)
+    leaves = defaultdict(list)
+    for leaf in _all_leaves(schema, demands):
+        leaves[_place(demands, leaf.node)].append(leaf)
+    for place, found in _check_leaves(schema):
+        leaves[place].append(found)
+    ranked = {_place(demands, node) for node in demands.ranked}
+    domains: dict[Place, Domain] = {}
+    for group in groups:
+        common: list[Value] = []
+        special: list[Value] = []
+        for place in group:
+            column, table = places[place], schema.table(place[0])
+            position = table.position[place[1]]
+            seen = values.distinct((row[position] for row in rows.get(place[0], ())), GIVEN_VALUES)
+            common += seen
+            dated = any(map(values.is_date, seen)) or "date" in column.declared.casefold()
+            for leaf in leaves[place]:
+                special += [values.coerce(value, column.affinity) for value in values.around(leaf, dated)]
+        if not common:
+            column = places[group[0]]
+            dated = any(word in column.declared.casefold() for word in ("date", "timestamp"))
+            kind = "DATE" if dated else "TEXT" if column.affinity == "BLOB" else column.affinity
+            common = values.plain(kind, column.name)
+        domain = Domain(
+            tuple(values.distinct(common, 2 * GIVEN_VALUES)),
+            tuple(values.distinct(special, GIVEN_VALUES)),
+            any(place in ranked for place in group),
+        )
+        domains |= dict.fromkeys(group, domain)
+    references = _references(schema, demands)
+    nullable = frozenset(place for place, column in places.items() if not column.not_null and not domains[place].ranked)
+    asked = frozenset(table.name.casefold() for table in demands.tables)
+    return World(schema, demands, domains, references, _parents_first(schema, references), asked, nullable)
+
+
+def grouped(items: Mapping[K, object], pairs: list[tuple[K, K]]) -> list[list[K]]:
+    """The items in groups, each the closure of what `pairs` puts together; in the order of the items."""
+    leader: dict[K, K] = {item: item for item in items}
+
+    def find(item: K) -> K:
+        while leader[item] != item:
+            leader[item] = item = leader[leader[item]]
+        return item
+
+    for one, other in pairs:
+        leader[find(other)] = find(one)
+    groups: dict[K, list[K]] = defaultdict(list)
+    for item in items:
+        groups[find(item)].append(item)
+    return list(groups.values())
+
+
+def conditions(formula: Formula) -> Iterator[Leaf | Same]:
+    """All leaves of a formula."""
+    match formula:
+        case Both(parts) | Either(parts):
+            for part in parts:
+                yield from conditions(part)
+        case Not(part):
+            yield from conditions(part)
+        case _:
+            yield formula
+
+
+def _sample(rows: Sequence[tuple[Value, ...]]) -> Sequence[tuple[Value, ...]]:
+    return rows if len(rows) <= GIVEN_ROWS else rows[:: len(rows) // GIVEN_ROWS + 1]
+
+
+def _place(demands: Demands, node: tuple[int, str]) -> Place:
+    return demands.tables[node[0]].name.casefold(), node[1]
+
+
+def _all_leaves(schema: Schema, demands: Demands) -> Iterator[Leaf]:
+    for scope in demands.scopes:
+        yield from (leaf for leaf in conditions(scope.formula) if isinstance(leaf, Leaf))
+        yield from scope.bounds
+
+
+def _check_leaves(schema: Schema) -> Iterator[tuple[Place, Leaf]]:
+    """The boundaries in CHECK conditions, read as if they were the WHERE of a query on their table."""
+    for table in schema.tables:
+        for check in table.checks:
+            query = sqlglot.exp.select("*").from_(sqlglot.exp.to_table(table.name, quoted=True))
+            demands = read_demands(query.where(sqlglot.parse_one(check, dialect="sqlite")), schema)
+            for leaf in _all_leaves(schema, demands):
+                yield _place(demands, leaf.node), leaf
+
+
+def _meetings(schema: Schema, demands: Demands) -> Iterator[tuple[Place, Place]]:
+    for table in schema.tables:
+        for key in table.foreign_keys:
+            parent = schema.table(key.parent)
+            for child, column in zip(key.columns, key.parent_columns, strict=True):
+                if parent is not None and column.casefold() in parent.position:
+                    yield (table.name.casefold(), child.casefold()), (parent.name.casefold(), column.casefold())
+    for same in _equalities(demands):
+        yield _place(demands, same.one), _place(demands, same.other)
+
+
+def _equalities(demands: Demands) -> Iterator[Same]:
+    for scope in demands.scopes:
+        yield from (leaf for leaf in conditions(scope.formula) if isinstance(leaf, Same))
+    yield from demands.links
+
+
+def _references(schema: Schema, demands: Demands) -> dict[str, tuple[ForeignKey, ...]]:
+    """Declared foreign keys that can be followed, then the gold's joins of a column with another table's key."""
+    found: dict[str, list[ForeignKey]] = defaultdict(list)
+    for table in schema.tables:
+        for key in table.foreign_keys:
+            parent = schema.table(key.parent)
+            if parent and all(column.casefold() in parent.position for column in key.parent_columns):
+                found[table.name.casefold()].append(key)
+    for scope in demands.scopes:
+        for same in conditions(scope.formula):
+            if isinstance(same, Same):
+                for child, parent in ((same.one, same.other), (same.other, same.one)):
+                    _imply(found, _place(demands, child), _place(demands, parent), schema)
+    return {name: tuple(keys) for name, keys in found.items()}
+
+
+def _imply(found: dict[str, list[ForeignKey]], child: Place, parent: Place, schema: Schema) -> None:
+    table = schema.table(parent[0])
+    is_key = any(tuple(c.casefold() for c in key.columns) == (parent[1],) and not key.partial for key in table.keys)
+    taken = {column.casefold() for key in found[child[0]] for column in key.columns}
+    back = any(key.parent.casefold() == child[0] for key in found[parent[0]])
+    if is_key and child[0] != parent[0] and child[1] not in taken and not back:
+        found[child[0]].append(ForeignKey((child[1],), table.name, (parent[1],)))
+
+
+def _parents_first(schema: Schema, references: Mapping[str, tuple[ForeignKey, ...]]) -> tuple[Table, ...]:
+    """The tables in an order in which a table follows its parents; a circle is cut where it is met."""
+    placed: dict[str, Table] = {}
+    entered: set[str] = set()
+
+    def place(table: Table) -> None:
+        name = table.name.casefold()
+        if name in entered:
+            return
+        entered.add(name)
+        for key in references.get(name, ()):
+            place(schema.table(key.parent))
+        placed[name] = table
+
+    for table in schema.tables:
+        place(table)
+    return tuple(placed.values())

@@ -1,0 +1,172 @@
+"""Values for generated databases: what a column can hold, and what lies on and beside a boundary.
+
+Values keep the column's manner: its affinity (a number in a TEXT column is text, as SQLite would store it), the
+format of its dates, the decimals of its numbers. Everything is drawn from the `random.Random` given.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from random import Random
+
+from sql_rl.judge.demands import Leaf, Value, number
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_YEAR = re.compile(r"(19|20)\d{2}")
+
+
+def coerce(value: Value, affinity: str) -> Value:
+    """The value as a column of that affinity stores it (datatype3.html, 3)."""
+    if isinstance(value, bool):
+        value = int(value)
+    if affinity == "TEXT" and isinstance(value, int | float):
+        return str(value)
+    if affinity in ("INTEGER", "REAL", "NUMERIC") and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = number(value.strip())
+    if affinity == "REAL" and isinstance(value, int):
+        return float(value)
+    if affinity in ("INTEGER", "NUMERIC") and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def is_date(value: Value) -> bool:
+    """Is it text that begins with an ISO date?"""
+    return isinstance(value, str) and _DATE.match(value) is not None
+
+
+def neighbours(value: Value) -> list[Value]:
+    """Values just beside this one, that a condition with another bound or letter would treat otherwise."""
+    match value:
+        case int():
+            return [value - 1, value + 1]
+        case float():
+            return [value - 1, value + 1, value - 0.5, value + 0.5]
+        case str() if _NUMBER.fullmatch(value):
+            return [str(near) for near in neighbours(number(value))]
+        case str() if found := _DATE.match(value):
+            rest = value[found.end() :]
+            return [f"{near}{rest}" for near in _days_beside(found)]
+        case str() if value:
+            return [value + "x", value[:-1], value.swapcase(), "x" + value]
+    return []
+
+
+def _days_beside(found: re.Match[str]) -> list[str]:
+    try:
+        day = date(*(int(part) for part in found.groups()))
+        return [str(day - timedelta(days=1)), str(day + timedelta(days=1)), str(day.replace(year=day.year - 1, day=1))]
+    except (ValueError, OverflowError):  # 2024-02-30, or a day at the end of time: it has no neighbours
+        return []
+
+
+def around(leaf: Leaf, dated: bool) -> list[Value]:
+    """The values on and beside a condition's boundary. dated: the column holds ISO dates."""
+    value = leaf.value
+    if leaf.op == "null":
+        return []
+    if leaf.op == "like":
+        return _like_values(str(value))
+    if dated and _YEAR.fullmatch(str(value)):  # a year compared with a part of a date
+        year = int(value)
+        return [f"{year}-01-01", f"{year}-12-31", f"{year - 1}-12-31", f"{year + 1}-01-01"]
+    return [value, *neighbours(value)]
+
+
+def _like_values(pattern: str) -> list[Value]:
+    core = pattern.replace("%", "").replace("_", "x")
+    tight = pattern.replace("%", "").replace("_", "q")
+    loose = pattern.replace("%", "zz ").replace("_", "y").strip()
+    return [tight, loose, core.swapcase(), core[:-1], "x" + core, core + "x", f"a{core}b"]
+
+
+@lru_cache(maxsize=512)
+def _like(pattern: str) -> re.Pattern[str]:
+    parts = (".*" if c == "%" else "." if c == "_" else re.escape(c) for c in pattern)
+    return re.compile("".join(parts), re.IGNORECASE | re.ASCII | re.DOTALL)
+
+
+def holds(leaf: Leaf, value: Value) -> bool:
+    """Does the value satisfy the condition, as SQLite compares (numbers before text; NULL satisfies nothing)?"""
+    if leaf.op == "null":
+        return value is None
+    if value is None:
+        return False
+    if leaf.op == "like":
+        return _like(str(leaf.value)).fullmatch(str(value)) is not None
+    bound = leaf.value
+    if isinstance(value, str) and _DATE.match(value) and _YEAR.fullmatch(str(bound)):
+        value, bound = value[:4], str(bound)
+    if isinstance(value, str) != isinstance(bound, str):
+        value, bound = isinstance(value, str), isinstance(bound, str)
+    match leaf.op:
+        case "=":
+            return value == bound
+        case "<":
+            return value < bound
+        case "<=":
+            return value <= bound
+        case ">":
+            return value > bound
+    return value >= bound
+
+
+def plain(kind: str, name: str) -> list[Value]:
+    """Values for a column of which nothing is known but its affinity, or 'DATE', and its name."""
+    match kind:
+        case "INTEGER":
+            return [0, 1, 2, 3, 4, 5, 7, 10, 12, 20, 50, 100]
+        case "REAL" | "NUMERIC":
+            return [coerce(x, kind) for x in (0.0, 0.5, 1.0, 1.5, 2.0, 2.25, 3.0, 5.0, 10.0, 12.5, 50.0, 100.0)]
+        case "DATE":
+            return [f"{year}-{month:02}-15" for year in (2022, 2023, 2024) for month in (1, 4, 6, 12)]
+    return [f"{name} {letter}" for letter in "abcdefghijkl"]
+
+
+def more_like(values: Sequence[Value], count: int, random: Random) -> list[Value]:
+    """Up to `count` new values in the manner of the given ones, for columns that need many distinct ones."""
+    if not values:
+        return []
+    known = set(values)
+    made: list[Value] = []
+    numbers = [value for value in values if isinstance(value, int | float)]
+    low, high = (min(numbers), max(numbers)) if numbers else (0, 0)
+    for turn in range(4 * count):
+        if len(made) == count:
+            break
+        model = random.choice(values)
+        match model:
+            case int():
+                new: Value = random.randint(int(low), int(high) + 2 * count)
+            case float():
+                new = round(random.uniform(low, high + 1), 2)
+            case str() if _NUMBER.fullmatch(model):
+                new = str(number(model) + random.randint(1, 2 * count))
+            case str() if found := _DATE.match(model):
+                days = _days_beside(found)
+                new = (
+                    f"{str(date.fromisoformat(days[0]) + timedelta(random.randint(-400, 400)))}{model[10:]}"
+                    if days
+                    else None
+                )
+            case str():
+                new = f"{model}{turn}"
+            case _:
+                continue
+        if new not in known:
+            known.add(new)
+            made.append(new)
+    return made
+
+
+def distinct(values: Iterable[Value], limit: int) -> list[Value]:
+    """The first `limit` different values that are not NULL, in their order; 1 and 1.0 are one."""
+    seen: dict[Value, None] = {}
+    for value in values:
+        if value is not None:
+            seen.setdefault(value)
+            if len(seen) == limit:
+                break
+    return list(seen)
