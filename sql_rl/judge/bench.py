@@ -1,4 +1,8 @@
-"""The bench of one worker: answers requests, and keeps the examples it has made ready."""
+"""The bench of one worker: answers requests, and keeps the examples it has made ready.
+
+Promise: `answer` answers every request that has the form `judge.py` gives it, whatever the texts in it are. What was
+made ready stays within `cache_mb`, the least recently used goes first.
+"""
 
 import time
 from collections import OrderedDict
@@ -7,70 +11,65 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sql_rl.judge.compare import Result, same_answer
-from sql_rl.judge.database import build, open_file
-from sql_rl.judge.sandbox import Budget, FixedClock, Rights, Stopped, execute
-from sql_rl.judge.statements import split
-from sql_rl.judge.verdict import Judgement, Verdict
+import apsw
+
+from sql_rl.judge.allowance import Allowance
+from sql_rl.judge.case import Case
+from sql_rl.judge.ground import Ground
+from sql_rl.judge.sandbox import FixedClock, Stopped
+from sql_rl.judge.verdict import Judgement
 from sql_rl.settings import JudgeSettings
 
 
 class Bench:
-    """Judges with the given settings; `announce` is told when a set-up begins ('setup') and ends ('query')."""
+    """Judges with the given settings; `announce` as in Allowance."""
 
     def __init__(self, settings: JudgeSettings, announce: Callable[[str], None]) -> None:
-        self._settings = settings
-        self._announce = announce
+        self._allowance = Allowance(settings, announce)
         self._clock = FixedClock(settings.now)
-        self._cases: OrderedDict[tuple, tuple] = OrderedDict()
+        self._capacity = settings.cache_mb * 2**20
+        self._grounds: OrderedDict[tuple, Ground | Stopped] = OrderedDict()
+        self._cases: OrderedDict[tuple, Case | Stopped] = OrderedDict()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to one request."""
         started = time.monotonic()
-        judgement = self._judge(request)
+        self._allowance.restart()
+        judgement = self.judge(request["database"], request["context"], request["gold"], request["sql"])
+        self._make_room()
         return asdict(judgement) | {"seconds": time.monotonic() - started}
 
-    def _budget(self, rows: int) -> Budget:
-        settings = self._settings
-        return Budget(settings.steps, time.monotonic() + settings.seconds, rows, settings.memory_mb * 2**20)
+    def judge(self, database: str | None, context: str, gold: str, sql: str) -> Judgement:
+        """The verdict on one query."""
+        case = self.case(database, context, gold)
+        return Judgement(case.verdict, case.reason) if isinstance(case, Stopped) else case.judge(sql)
 
-    def _judge(self, request: dict[str, Any]) -> Judgement:
-        key = (request["database"], request["context"], request["gold"])
+    def case(self, database: str | None, context: str, gold: str) -> Case | Stopped:
+        """The example made ready, or why it cannot be."""
+        key = (database, context, gold)
         if key not in self._cases:
-            self._announce("setup")
-            self._cases[key] = self._prepare(request)
-            self._announce("query")
-            if len(self._cases) > 100:
-                self._cases.popitem(last=False)
-        db, gold, broken = self._cases[key]
-        if broken:
-            return Judgement(Verdict.GOLD_BROKEN, broken)
-        statements = split(request["sql"])
-        if len(statements) != 1:
-            reason = "there is no statement" if not statements else f"{len(statements)} statements instead of one"
-            return Judgement(Verdict.ERROR if statements else Verdict.NO_SQL, reason)
-        sql = statements[0]
-        try:
-            answer = execute(db, sql, Rights.READ, self._budget(len(gold.rows) + 1))
-        except Stopped as stopped:
-            return Judgement(stopped.verdict, stopped.reason, executed_sql=sql, dialect="sqlite", database="given")
-        difference = same_answer(gold, Result(answer.rows, len(answer.columns)))
-        verdict = Verdict.MATCH if difference is None else Verdict.MISMATCH
-        reason = "" if difference is None else difference.reason
-        return Judgement(verdict, reason, sql, "sqlite", database="given", rows=len(answer.rows))
+            with self._allowance.setup():
+                self._cases[key] = self._prepare(database, context, gold)
+        self._cases.move_to_end(key)
+        return self._cases[key]
 
-    def _prepare(self, request: dict[str, Any]) -> tuple:
-        problems: tuple[str, ...] = ()
-        if request["database"]:
-            db = open_file(Path(request["database"]), self._clock)
-        else:
-            built = build(request["context"], self._clock, self._budget(1))
-            db, problems = built.db, built.problems
-        statements = split(request["gold"])
-        if len(statements) != 1:
-            return db, None, f"gold: {len(statements)} statements instead of one"
+    def _prepare(self, database: str | None, context: str, gold: str) -> Case | Stopped:
         try:
-            answer = execute(db, statements[0], Rights.READ, self._budget(self._settings.max_rows))
+            return Case.prepare(self._ground(database, context), gold, self._allowance)
         except Stopped as stopped:
-            return db, None, "; ".join([f"gold: {stopped.reason}", *problems])
-        return db, Result(answer.rows, len(answer.columns)), ""
+            return stopped
+
+    def _ground(self, database: str | None, context: str) -> Ground:
+        key = (database, context)
+        if key not in self._grounds:
+            if database is None:
+                self._grounds[key] = Ground.from_context(context, self._clock, self._allowance)
+            else:
+                self._grounds[key] = Ground.from_file(Path(database), self._clock)
+        self._grounds.move_to_end(key)
+        return self._grounds[key]
+
+    def _make_room(self) -> None:
+        """Forget the oldest cases, then the oldest grounds, until SQLite holds no more than the cache may."""
+        while apsw.memory_used() > self._capacity and (self._cases or self._grounds):
+            (self._cases or self._grounds).popitem(last=False)

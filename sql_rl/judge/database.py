@@ -1,43 +1,144 @@
-"""Databases to judge on: built from a context, copied, or opened where they lie.
+"""Databases to judge on: built from a context's statements, filled with a variant's rows, or copied.
 
-Promise: no file is ever written. A context's database lives in memory; a statement of the context that cannot be
-run is left out and told of, so that a gold that does without it can still be judged.
+Promise: nothing here touches a file. A statement of a context that cannot be run in any dialect is left out and told
+of, so that a gold that does without it can still be judged.
 """
 
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import apsw
 
-from sql_rl.judge.sandbox import Budget, FixedClock, Rights, Stopped, execute, limited, open_memory
+from sql_rl.judge.dialect import NATIVE, Reading, guess, is_curable, is_skipped, readings, taken_otherwise
+from sql_rl.judge.rewrite import Scope
+from sql_rl.judge.sandbox import Answer, Budget, FixedClock, Rights, Stopped, execute, open_memory
+from sql_rl.judge.schema import Schema
 from sql_rl.judge.statements import split
+from sql_rl.judge.verdict import Verdict
+
+GIVEN_ROWS = 1_000  # of each table, as raw material for variants
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A context's database. problems: one line for each statement that could not be run."""
+    """A context's database. dialect: the one its statements bear the marks of. rewrites: what was changed to run
+    them. problems: one line for each statement that could not be run."""
 
     db: apsw.Connection
+    dialect: str
+    rewrites: tuple[str, ...]
     problems: tuple[str, ...]
 
 
-def build(context: str, clock: FixedClock, budget: Budget) -> Built:
+def build(context: str, clock: FixedClock, budget: Callable[[], Budget]) -> Built:
     """The database that the context's statements make, in memory."""
-    db = open_memory(clock)
+    marks = guess(context)
+    if not marks and not taken_otherwise(context):
+        db = open_memory(clock)
+        try:
+            execute(db, context, Rights.BUILD, budget())
+        except Stopped:
+            db.close()  # statement by statement it goes further, and tells where it fails
+        else:
+            return Built(db, NATIVE, (), ())
+    db, home = open_memory(clock), marks[0] if marks else NATIVE
+    rewrites: dict[str, None] = {}
     problems = []
     for number, statement in enumerate(split(context), 1):
+        if is_skipped(statement):
+            rewrites[f"{' '.join(statement.split()[:2]).upper()} skipped"] = None
+            continue
         try:
-            execute(db, statement, Rights.BUILD, budget)
+            reading, _ = run(db, readings(statement, home, Scope()), Rights.BUILD, budget())
         except Stopped as stopped:
             problems.append(f"statement {number} of the context: {stopped.reason}")
-    return Built(db, tuple(problems))
+        else:
+            rewrites |= dict.fromkeys(reading.rewrites)
+    return Built(db, home, tuple(rewrites), tuple(problems))
 
 
-def open_file(path: Path, clock: FixedClock) -> apsw.Connection:
-    """An SQLite file, read where it lies: never loaded whole, never changed, no journal or lock beside it."""
-    uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    return limited(apsw.Connection(uri, flags=flags, vfs=clock.name, statementcachesize=0))
+def run(db: apsw.Connection, ways: Iterable[Reading], rights: Rights, budget: Budget) -> tuple[Reading, Answer]:
+    """Run the first of the readings that SQLite takes.
+
+    Raises Stopped as `sandbox.execute` does; where every reading is in error, with what is wrong beyond syntax in
+    the first one that tells.
+    """
+    errors: list[Stopped] = []
+    for reading in ways:
+        try:
+            return reading, execute(db, reading.sql, rights, budget)
+        except Stopped as stopped:
+            if stopped.verdict is not Verdict.ERROR:
+                raise
+            errors.append(stopped)
+            if reading.final and not is_curable(stopped.reason):
+                break
+    raise next((error for error in errors if not is_curable(error.reason)), errors[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """The database's definitions without its rows, to be filled many times. image: as SQLite serializes it."""
+
+    image: bytes
+    clock: FixedClock
+
+    @classmethod
+    def of(cls, db: apsw.Connection, clock: FixedClock) -> "Blank":
+        """The definitions of `db`; what cannot be repeated in memory (virtual tables) is left out."""
+        blank = open_memory(clock)
+        blank.pragma("page_size", 1024)  # many small tables, many copies
+        order = "CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, rowid"
+        own = "sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        for (definition,) in db.execute(f"SELECT sql FROM main.sqlite_schema WHERE {own} ORDER BY {order}").fetchall():
+            with contextlib.suppress(apsw.Error):
+                blank.execute(definition)
+        return cls(blank.serialize("main"), clock)
+
+    def fill(self, schema: Schema, rows: Mapping[str, Sequence[tuple]]) -> apsw.Connection:
+        """A database with these rows, by table, each over the table's stored columns.
+
+        A row that a CHECK or a key forbids is left out. Triggers do not fire.
+        """
+        db = open_memory(self.clock)
+        db.deserialize("main", self.image)
+        db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        with db:
+            for name, table_rows in rows.items():
+                table = schema.by_name[name]
+                columns = ", ".join(_quoted(column.name) for column in table.stored)
+                places = ", ".join("?" * len(table.stored))
+                insert = f"INSERT OR IGNORE INTO main.{_quoted(name)} ({columns}) VALUES ({places})"
+                _insert(db, insert, table_rows)
+        db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
+        return db
+
+
+def _insert(db: apsw.Connection, insert: str, rows: Sequence[tuple]) -> None:
+    try:
+        with db:
+            db.executemany(insert, rows)
+    except apsw.Error:  # a type that the column refuses, which OR IGNORE does not ignore: the other rows can stay
+        for row in rows:
+            with contextlib.suppress(apsw.Error):
+                db.execute(insert, row)
+
+
+def given_rows(db: apsw.Connection, schema: Schema) -> dict[str, list[tuple]]:
+    """The first rows of each table, by table, over the table's stored columns."""
+    return {
+        table.name: db.execute(
+            f"SELECT {', '.join(_quoted(column.name) for column in table.stored)} "
+            f"FROM main.{_quoted(table.name)} LIMIT {GIVEN_ROWS}"
+        ).fetchall()
+        for table in schema.tables
+        if table.stored
+    }
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def copy(db: apsw.Connection, clock: FixedClock) -> apsw.Connection:

@@ -20,9 +20,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from pathlib import Path
 
 import apsw
 
+from sql_rl.judge.functions import DICE, register
 from sql_rl.judge.verdict import Verdict
 
 TICK = 5_000  # virtual-machine steps between two looks at the budget: some 0.1 ms
@@ -39,7 +41,7 @@ LIMITS = {
     apsw.SQLITE_LIMIT_FUNCTION_ARG: 100,
     apsw.SQLITE_LIMIT_ATTACHED: 0,
     apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000,
-    apsw.SQLITE_LIMIT_VARIABLE_NUMBER: 0,
+    apsw.SQLITE_LIMIT_VARIABLE_NUMBER: 1000,  # as many as columns: rows are inserted with them
     apsw.SQLITE_LIMIT_TRIGGER_DEPTH: 20,
     apsw.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
@@ -160,6 +162,7 @@ def execute(db: apsw.Connection, sql: str, rights: Rights, budget: Budget) -> An
     db.authorizer = guard
     db.set_progress_handler(over_budget, min(TICK, budget.steps))
     apsw.hard_heap_limit(apsw.memory_used() + budget.memory)
+    DICE.seed(0)
     try:
         return _fetch(db.cursor(), sql, budget)
     except apsw.InterruptError:
@@ -228,6 +231,7 @@ class FixedClock(apsw.VFS):
     def __init__(self, now: str) -> None:
         instant = datetime.fromisoformat(now)
         utc = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        self.now = utc.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         self._julian_ms = round((utc.timestamp() / 86_400 + 2_440_587.5) * 86_400_000)
         self.name = f"clock-{self._julian_ms}"
         super().__init__(self.name, "")
@@ -242,16 +246,28 @@ class FixedClock(apsw.VFS):
 
 
 def open_memory(clock: FixedClock) -> apsw.Connection:
-    """An empty database in memory, with the limits set and nothing cached between statements."""
-    return limited(apsw.Connection(":memory:", vfs=clock.name, statementcachesize=0))
+    """An empty database in memory, fit for `execute`."""
+    return _fit(apsw.Connection(":memory:", vfs=clock.name, statementcachesize=0), clock)
 
 
-def limited(db: apsw.Connection) -> apsw.Connection:
-    """The connection with SQLite's limits set and its dangerous switches off."""
+def open_file(path: Path, clock: FixedClock) -> apsw.Connection:
+    """An SQLite file, fit for `execute`: read where it lies, never loaded whole, never changed, nothing beside it.
+
+    Raises Stopped if it cannot be opened.
+    """
+    uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    try:
+        return _fit(apsw.Connection(uri, flags=flags, vfs=clock.name, statementcachesize=0), clock)
+    except (apsw.Error, OSError) as error:
+        raise Stopped(Verdict.GOLD_BROKEN, f"the database {path.name}: {one_line(str(error))}") from None
+
+
+def _fit(db: apsw.Connection, clock: FixedClock) -> apsw.Connection:
     for category, bound in LIMITS.items():
         db.limit(category, bound)
     db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1)  # views and checks may use the dialects' functions
+    register(db, clock.now)
     return db
 
 

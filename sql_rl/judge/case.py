@@ -1,0 +1,208 @@
+"""A case: one example made ready to judge, and the rule by which queries are judged on it.
+
+The gold is run on the given database and, once a query that is not the gold itself agrees with it there, on the
+variants. A query matches if it gives the gold's answer on all of them; if only on the given data, it was lucky. A
+database on which the gold's own answer is not determined refuses nobody.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import apsw
+
+from sql_rl.judge.allowance import Allowance
+from sql_rl.judge.compare import Alignment, Result, same_multiset
+from sql_rl.judge.database import copy, run
+from sql_rl.judge.dialect import NATIVE, Reading, guess, readings
+from sql_rl.judge.ground import Ground
+from sql_rl.judge.reference import Expected, Reference
+from sql_rl.judge.sandbox import Answer, Rights, Stopped, execute
+from sql_rl.judge.state import read_state, state_difference
+from sql_rl.judge.statements import split
+from sql_rl.judge.variants import Variant, generate
+from sql_rl.judge.verdict import Judgement, Verdict
+
+GIVEN = "given"
+
+
+@dataclass
+class Case:
+    """One example made ready. Made by `prepare`."""
+
+    ground: Ground
+    allowance: Allowance
+    statement: str  # the gold as written, without what surrounds it
+    home: str  # the dialect that queries are read in if they bear no marks of one
+    reading: Reading  # how the gold was read
+    reference: Reference
+    given: Expected
+
+    @classmethod
+    def prepare(cls, ground: Ground, gold: str, allowance: Allowance) -> "Case":
+        """Run the gold on the given database. Raises Stopped (gold_broken) with what is wrong with the two."""
+        try:
+            statement = only_statement(gold)
+            home = next(iter(guess(statement)), ground.dialect)
+            reading, reads = _read_gold(ground, statement, home, allowance)
+            reference = Reference.of(reading.sql, ground, reads)
+            given = reference.answer(GIVEN, ground.db, allowance)
+        except Stopped as stopped:
+            reasons = [f"gold: {stopped.reason}", *ground.problems[:3]]
+            raise Stopped(Verdict.GOLD_BROKEN, "; ".join(reasons)) from None
+        return cls(ground, allowance, statement, home, reading, reference, given)
+
+    @cached_property
+    def variants(self) -> tuple[Expected, ...]:
+        """The gold's answers on the variants on which it has one; () where none can be made."""
+        with self.allowance.setup():
+            return tuple(self._make_variants())
+
+    def _make_variants(self) -> Iterator[Expected]:
+        settings, reference = self.allowance.settings, self.reference
+        if reference.tree is None or not settings.variants or not self.ground.schema.tables:
+            return
+        answered: dict[int, Expected | None] = {}  # by identity of the rows that `generate` tried
+
+        def answer(rows: Variant) -> Result | None:
+            db = self.ground.blank.fill(self.ground.schema, rows)
+            try:
+                expected = reference.answer("", db, self.allowance)
+            except Stopped:
+                expected = None
+            answered[id(rows)] = expected
+            return expected.result if expected and expected.determined else None
+
+        rows_of = generate(
+            self.ground.schema, self.ground.rows, reference.tree, settings.seed, settings.variants, answer
+        )
+        for number, rows in enumerate(rows_of, 1):
+            expected = answered[id(rows)]
+            if expected is not None:
+                yield Expected(
+                    f"variant {number}", expected.db, expected.result, expected.order, expected.state, expected.determined
+                )
+
+    def judge(self, sql: str) -> Judgement:
+        """The verdict on one query."""
+        try:
+            statement = only_statement(sql)
+        except Stopped as stopped:
+            return Judgement(stopped.verdict, stopped.reason)
+        if statement == self.statement:
+            return self._judgement(self.reading, Verdict.MATCH, rows=_count(self.given))
+        return self._judge_rows(statement) if self.reference.plan.reads else self._judge_change(statement)
+
+    def _judge_rows(self, statement: str) -> Judgement:
+        try:
+            reading, answer = self.run(statement, len(self.given.result.rows) + 1)
+        except Stopped as stopped:
+            return self._refusal(stopped)
+        rows = len(answer.rows)
+        alignment = Alignment(self.allowance.settings.column_order)
+        difference = alignment.admit(self.given.result, _result(answer), self.given.order)
+        if difference and (self.given.determined or not any(variant.determined for variant in self.variants)):
+            return self._judgement(reading, Verdict.MISMATCH, difference.reason, GIVEN, rows)
+        for expected in self.variants:
+            if not expected.determined:
+                continue
+            try:
+                budget = self.allowance.budget(len(expected.result.rows) + 1)
+                answer = execute(expected.db, reading.sql, Rights.READ, budget)
+            except Stopped as stopped:
+                verdict = Verdict.LUCKY if stopped.verdict is Verdict.ERROR else stopped.verdict
+                return self._judgement(reading, verdict, stopped.reason, expected.name, rows)
+            difference = alignment.admit(expected.result, _result(answer), expected.order)
+            if difference:
+                return self._judgement(reading, Verdict.LUCKY, difference.reason, expected.name, rows)
+        return self._judgement(reading, Verdict.MATCH, rows=rows)
+
+    def _judge_change(self, statement: str) -> Judgement:
+        for expected in (self.given, *self.variants):
+            twin = copy(expected.db, self.ground.clock)
+            try:
+                if expected is self.given:
+                    ways = readings(statement, self.home, self.ground.scope)
+                    reading, _ = run(twin, ways, Rights.CHANGE, self.allowance.budget())
+                else:
+                    execute(twin, reading.sql, Rights.CHANGE, self.allowance.budget())
+                difference = state_difference(expected.state, read_state(twin, self.allowance.budget()))
+            except Stopped as stopped:
+                if expected is self.given:
+                    return self._refusal(stopped)
+                difference = stopped.reason
+            if difference:
+                verdict = Verdict.MISMATCH if expected is self.given else Verdict.LUCKY
+                return self._judgement(reading, verdict, difference, expected.name)
+        return self._judgement(reading, Verdict.MATCH)
+
+    def run(self, statement: str, rows: int) -> tuple[Reading, Answer]:
+        """Read a query in its dialect and run it on the given database. Raises Stopped."""
+        ways = readings(statement, self.home, self.ground.scope)
+        return run(self.ground.db, ways, Rights.READ, self.allowance.budget(rows))
+
+    def _refusal(self, stopped: Stopped) -> Judgement:
+        return Judgement(stopped.verdict, stopped.reason, database=GIVEN)
+
+    def _judgement(
+        self, reading: Reading, verdict: Verdict, reason: str = "", database: str = "", rows: int | None = None
+    ) -> Judgement:
+        return Judgement(
+            verdict,
+            reason,
+            executed_sql=reading.sql,
+            dialect=reading.dialect,
+            rewrites=(*self.ground.rewrites, *reading.rewrites),
+            database=database,
+            rows=rows,
+            undetermined=self.undetermined if verdict is Verdict.MATCH else "",
+        )
+
+    @property
+    def undetermined(self) -> str:
+        """Why a match says less than it seems, as far as the variants made so far tell."""
+        if "variants" not in self.__dict__ or not self.reference.plan.reads:
+            return ""
+        telling = [expected for expected in self.variants if expected.determined]
+        if not telling:
+            return "no variant on which the gold's answer is determined"
+        databases = [self.given, *telling]
+        if not any(expected.result.rows for expected in databases):
+            return "the gold is empty on every database"
+        if all(same_multiset(self.given.result.rows, expected.result.rows) for expected in telling):
+            return "the gold gives the same on every database"
+        return ""
+
+
+def only_statement(text: str) -> str:
+    """The one statement of a text, without comments around it. Raises Stopped if there is another number of them."""
+    statements = split(text)
+    if not statements:
+        raise Stopped(Verdict.NO_SQL, "there is no statement")
+    if len(statements) > 1:
+        raise Stopped(Verdict.ERROR, f"{len(statements)} statements instead of one")
+    return statements[0]
+
+
+def _read_gold(ground: Ground, statement: str, home: str, allowance: Allowance) -> tuple[Reading, bool]:
+    """How the gold is read, and whether it reads rather than changes. Raises Stopped if it cannot run."""
+    try:
+        reading, _ = run(ground.db, readings(statement, home, ground.scope), Rights.READ, allowance.budget(1))
+    except Stopped as stopped:
+        if stopped.verdict is not Verdict.UNSAFE:
+            raise
+        if not ground.in_memory:
+            raise Stopped(Verdict.GOLD_BROKEN, "it changes data, and a database file stays as it is") from None
+    else:
+        return reading, True
+    twin = copy(ground.db, ground.clock)
+    reading, _ = run(twin, readings(statement, home, ground.scope), Rights.CHANGE, allowance.budget(1))
+    return reading, False
+
+
+def _result(answer: Answer) -> Result:
+    return Result(answer.rows, len(answer.columns))
+
+
+def _count(expected: Expected) -> int | None:
+    return None if expected.result is None else len(expected.result.rows)

@@ -1,0 +1,56 @@
+"""The state of a database after a statement that changes data, and how two states differ. Pure but for `read_state`.
+
+Two states are the same if they have the same tables with the same columns, the same views, and in each the same rows
+as multisets. Columns may stand in another order; indexes and triggers change no answer and do not count.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import apsw
+
+from sql_rl.judge.compare import same_multiset
+from sql_rl.judge.sandbox import Budget, Rights, execute
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table's or a view's rows, over its columns in the order of their folded names."""
+
+    kind: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple]
+
+
+State = Mapping[str, Relation]  # by folded name
+
+
+def read_state(db: apsw.Connection, budget: Budget) -> State:
+    """The tables and views of `main` with all their rows. Raises Stopped, as a view's query may."""
+    state = {}
+    entries = db.execute(
+        "SELECT name, type FROM main.sqlite_schema WHERE type IN ('table', 'view') "
+        "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    ).fetchall()
+    for name, kind in entries:
+        quoted = name.replace('"', '""')
+        answer = execute(db, f'SELECT * FROM main."{quoted}"', Rights.READ, budget)
+        columns = [column.casefold() for column in answer.columns]
+        places = sorted(range(len(columns)), key=columns.__getitem__)
+        rows = [tuple(row[place] for place in places) for row in answer.rows]
+        state[name.casefold()] = Relation(kind, tuple(columns[place] for place in places), rows)
+    return state
+
+
+def state_difference(gold: State, predicted: State) -> str:
+    """How the state differs from the gold's, '' if it does not. Names no value of the gold's."""
+    if gold.keys() != predicted.keys():
+        extra, missing = predicted.keys() - gold.keys(), gold.keys() - predicted.keys()
+        return f"after it there are other tables or views: {len(extra)} too many, {len(missing)} missing"
+    for name, relation in gold.items():
+        other = predicted[name]
+        if (relation.kind, relation.columns) != (other.kind, other.columns):
+            return f"after it {relation.kind} {name} has other columns"
+        if not same_multiset(relation.rows, other.rows):
+            return f"after it {relation.kind} {name} has other rows"
+    return ""
