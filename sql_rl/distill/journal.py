@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sql_rl.errors import SqlRlError, UsageError
 
@@ -76,7 +76,10 @@ class Journal:
         """Makes what was written survive a power cut too."""
         os.fsync(self._fd)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
         """Syncs and gives the reserve back."""
         os.fsync(self._fd)
         os.close(self._fd)

@@ -118,6 +118,7 @@ def distill(settings: Settings, secrets: Secrets) -> Report:
     Raises UsageError (2), StoppedEarlyError (3), RefusedError (4), BusyError (75) or SqlRlError (1). Whatever was
     finished until then is in the journal, and in the dataset too where there was room to derive it.
     """
+    teacher = open_teacher(settings, secrets)
     run = plan(settings, secrets)
     with run.folder.held():
         before = run.folder.read_summary()
@@ -127,25 +128,18 @@ def distill(settings: Settings, secrets: Secrets) -> Report:
         else:
             retire(run.folder.journal)
             before = {}
-        return asyncio.run(_run(run, secrets, before.get("seconds", 0.0)))
+        return asyncio.run(_run(run, teacher, before.get("seconds", 0.0)))
 
 
-async def _run(run: Plan, secrets: Secrets, seconds_before: float) -> Report:
+async def _run(run: Plan, teacher: Teacher, seconds_before: float) -> Report:
     started = time.monotonic()
     stop, unanswered = Stop(), list[str]()
-    teacher = open_teacher(run.settings, secrets)
-    journal = None
-    try:
-        journal = Journal(run.folder.journal, run.identity(), run.settings.distill.batch_size)
-        with signals(stop):
+    with Journal(run.folder.journal, run.identity(), run.settings.distill.batch_size) as journal, signals(stop):
+        async with teacher:
             await _settle_all(run, teacher, journal, stop, unanswered)
-            counters = await _derive(run, teacher, journal)
+        counters = await _derive(run, teacher, journal)
         seconds = round(seconds_before + time.monotonic() - started, 3)
         summary = _write_summary(run, counters, seconds)
-    finally:
-        if journal is not None:
-            journal.close()
-        await teacher.aclose()
     if stop.why and (counters.rows < run.source.count or not isinstance(stop.why, StoppedEarlyError)):
         raise stop.why
     if unanswered:

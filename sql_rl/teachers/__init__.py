@@ -7,7 +7,7 @@ from sql_rl.teachers.base import Teacher
 
 
 def open_teacher(settings: Settings, secrets: Secrets) -> Teacher:
-    """The teacher that the settings name. Needs a running event loop. Raises UsageError if it cannot be had."""
+    """The teacher that the settings name, not yet opened. Raises UsageError if it cannot be had."""
     options = settings.distill
     match options.provider:
         case "offline":
@@ -20,7 +20,7 @@ def open_teacher(settings: Settings, secrets: Secrets) -> Teacher:
             return OpenAITeacher(
                 model=options.model,
                 base_url=settings.base_url,
-                api_key=secrets.api_key,
+                secrets=secrets,
                 window=options.batch_size,
                 timeout=settings.request_timeout,
             )

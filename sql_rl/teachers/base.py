@@ -5,7 +5,7 @@ retries nothing and knows no limits, so that all of this is decided in one place
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from sql_rl.examples import Example
 from sql_rl.prompts import Message
@@ -52,9 +52,17 @@ class Completion:
 
 
 class Teacher(Protocol):
-    """One backend. repeats: the same request always gets the same answer, so that asking again is in vain."""
+    """One backend. Made without a loop, a connection or an engine, so that wrong settings are told at once;
+    `async with` opens and closes what it needs.
+
+    repeats: the same request always gets the same answer, so that asking again is in vain.
+    """
 
     repeats: bool
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *failure: object) -> None: ...
 
     def identity(self, request: Request) -> dict[str, object]:
         """What, beside messages, sampling and sample number, the answer depends on: part of the journal's key."""
@@ -62,10 +70,6 @@ class Teacher(Protocol):
 
     async def ask(self, request: Request) -> Completion:
         """One completion. Raises Refusal, Transient or an SqlRlError that ends the run."""
-        ...
-
-    async def aclose(self) -> None:
-        """Gives back connections and engines."""
         ...
 
 

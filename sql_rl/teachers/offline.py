@@ -4,6 +4,8 @@ It costs nothing and needs no network: the first run of a new user, a cold start
 real teacher has to beat.
 """
 
+from typing import Self
+
 from sql_rl.prompts import completion
 from sql_rl.teachers.base import Completion, Refusal, Request
 from sql_rl.teachers.narrate import narrate
@@ -13,6 +15,12 @@ class OfflineTeacher:
     """Writes what `narrate` makes of the gold. Refuses a row whose gold no SQL dialect can read."""
 
     repeats = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        return None
 
     def identity(self, request: Request) -> dict[str, object]:
         return {"provider": "offline", "gold": request.example.gold}
@@ -26,6 +34,3 @@ class OfflineTeacher:
         return Completion(
             text=completion(reasoning, example.gold), reasoning=None, finish_reason="stop", model="offline"
         )
-
-    async def aclose(self) -> None:
-        return None

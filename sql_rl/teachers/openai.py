@@ -4,12 +4,14 @@ Requests go over aiohttp: its connection pool does not slow down with hundreds o
 costs under 1 ms of CPU, a fifth of what the SDK takes over httpx (docs/benchmarks.md).
 """
 
-import asyncio
 import json
+from typing import Self
+from urllib.parse import urlsplit
 
 import aiohttp
 
-from sql_rl.errors import SqlRlError, UsageError
+from sql_rl.configure import Secrets
+from sql_rl.errors import UsageError
 from sql_rl.teachers.base import Completion, Request, Transient
 from sql_rl.teachers.http import completion, failure
 
@@ -19,27 +21,38 @@ OPENAI_URL = "https://api.openai.com/v1"
 class OpenAITeacher:
     """One session with `window` connections, kept alive.
 
-    base_url: without it, OpenAI's. api_key: may be missing only for a server of one's own.
+    base_url: without it, OpenAI's. The API key in `secrets` may be missing only for a server of one's own.
     timeout: seconds for one request, from sending to the last byte.
     Raises UsageError for a missing key or a base_url that is no URL.
     """
 
     repeats = False
 
-    def __init__(self, model: str, base_url: str | None, api_key: str | None, window: int, timeout: float) -> None:
+    def __init__(self, model: str, base_url: str | None, secrets: Secrets, window: int, timeout: float) -> None:
         self._url = _endpoint(base_url or OPENAI_URL)
-        if not api_key and self._url.startswith(OPENAI_URL):
+        if not secrets.api_key and self._url.startswith(OPENAI_URL):
             raise UsageError(
                 "API_KEY is missing: put it into .env (template.env) or the environment, or use --base-url"
             )
-        self._model = model
+        self._model, self._secrets = model, secrets
         # OpenAI's reasoning models refuse max_tokens; other servers may not know its successor.
         self._limit_key = "max_completion_tokens" if self._url.startswith(OPENAI_URL) else "max_tokens"
+        self._window, self._timeout = window, timeout
+
+    async def __aenter__(self) -> Self:
+        api_key = self._secrets.api_key
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=window, keepalive_timeout=75, ttl_dns_cache=300),
-            timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=10),
-            headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {api_key}"} if api_key else {})},
+            connector=aiohttp.TCPConnector(limit=self._window, keepalive_timeout=75, ttl_dns_cache=300),
+            timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=10),
+            headers={
+                "Content-Type": "application/json",
+                **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+            },
         )
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._session.close()
 
     def identity(self, request: Request) -> dict[str, object]:
         return {"provider": "openai"}
@@ -55,26 +68,27 @@ class OpenAITeacher:
             async with self._session.post(self._url, data=json.dumps(body), allow_redirects=False) as response:
                 raw = await response.read()
         except TimeoutError as error:
-            raise Transient(f"{self._url}: no answer within {self._session.timeout.total:g} s") from error
+            raise Transient(f"{self._url}: no answer within {self._timeout:g} s") from error
         except aiohttp.ClientConnectorError as error:
             raise Transient(f"{self._url}: cannot connect: {error.os_error or error}", connected=False) from error
         except aiohttp.ClientError as error:
             raise Transient(f"{self._url}: {type(error).__name__}: {error}") from error
         if response.status != 200:
-            raise failure(response.status, response.headers, raw.decode("utf-8", "replace"), self._url)
+            # Servers repeat the key that they refuse.
+            said = self._secrets.redact(raw.decode("utf-8", "replace"))
+            raise failure(response.status, response.headers, said, self._url)
         try:
             return completion(json.loads(raw))
         except ValueError as error:
             raise Transient(f"{self._url}: the answer is not JSON: {error}") from error
 
-    async def aclose(self) -> None:
-        await self._session.close()
-        await asyncio.sleep(0)  # lets the transports see the close before the loop ends
-
 
 def _endpoint(base_url: str) -> str:
-    if not base_url.startswith(("http://", "https://")):
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(
             f"base_url: {base_url!r} is not allowed: it must be an http:// or https:// URL, up to and with /v1"
         )
+    if parts.username or parts.password:
+        raise UsageError(f"base_url: credentials do not belong into the URL of {parts.hostname}: put them into API_KEY")
     return base_url.rstrip("/").removesuffix("/chat/completions") + "/chat/completions"

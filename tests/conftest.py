@@ -1,0 +1,64 @@
+"""What all tests share: the real data beside the checkout, the program as a user runs it, a server on loopback."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sql_rl.testing.chat_server import ChatServer
+
+ROOT = Path(__file__).parent.parent
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data beside the checkout; tests that need it are skipped where it is missing."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real data is not there (../shared/data)")
+    return folder
+
+
+@pytest.fixture
+def clean_environ(tmp_path: Path) -> dict[str, str]:
+    """An environment without the credentials and settings of whoever runs the tests."""
+    ours = ("API_KEY", "HF_TOKEN", "NAMESPACE", "MODEL", "REPO_ID", "PUBLISH_REPO_ID")
+    kept = {k: v for k, v in os.environ.items() if k not in ours and not k.startswith("SQL_RL_")}
+    return kept | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"), "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def command(tmp_path: Path, clean_environ: dict[str, str]) -> Callable[..., list[str]]:
+    """`main.py` with arguments, as a list to run."""
+    return lambda *arguments: [sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, clean_environ: dict[str, str], command: Callable[..., list[str]]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `main.py` in tmp_path; keyword arguments are environment variables."""
+
+    def run_main(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments),
+            cwd=tmp_path,
+            env=clean_environ | environ,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+    return run_main
+
+
+@pytest.fixture
+def chat_server() -> Iterator[ChatServer]:
+    """A well-behaved chat server; tests change its fields."""
+    with ChatServer().running() as server:
+        yield server
