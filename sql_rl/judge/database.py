@@ -106,7 +106,7 @@ class Blank:
         db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
         with db:
             for name, table_rows in rows.items():
-                table = schema.by_name[name]
+                table = schema.by_name[name.casefold()]
                 columns = ", ".join(_quoted(column.name) for column in table.stored)
                 places = ", ".join("?" * len(table.stored))
                 insert = f"INSERT OR IGNORE INTO main.{_quoted(name)} ({columns}) VALUES ({places})"

@@ -10,6 +10,7 @@ read, some 0.1 ms each, so that hundreds may be outstanding in one event loop.
 
 import dataclasses
 import json
+import logging
 import os
 import sys
 from collections import OrderedDict
@@ -19,6 +20,8 @@ from sql_rl.judge.pool import Pool, WorkerLost
 from sql_rl.judge.sandbox import MAX_TEXT
 from sql_rl.judge.verdict import Judgement, Verdict
 from sql_rl.settings import JudgeSettings
+
+logger = logging.getLogger(__name__)
 
 GRACE = 0.25  # seconds that a worker gets beyond its budget to stop by itself before it is killed
 REMEMBERED_GOLDS = 10_000  # golds that killed a worker, so that they kill no second one
@@ -69,11 +72,17 @@ class Judge:
 
     def _mourn(self, key: tuple, lost: WorkerLost) -> Judgement:
         """The judgement on what cost a worker its life: the gold's set-up or the query."""
-        cause = f"over {self.settings.seconds:g} seconds" if lost.hung else "its process died, out of memory"
-        if lost.phase == "setup":
-            reason = f"context or gold: {cause}"
-            self._deadly_golds[key] = reason
-            if len(self._deadly_golds) > REMEMBERED_GOLDS:
-                self._deadly_golds.popitem(last=False)
-            return Judgement(Verdict.GOLD_BROKEN, reason)
-        return Judgement(Verdict.TIMEOUT if lost.hung else Verdict.TOO_BIG, f"it was stopped: {cause}")
+        if lost.said and "MemoryError" not in lost.said:
+            logger.error("the judge failed in phase %r on gold %r:\n%s", lost.phase, key[-1], lost.said)
+            cause, verdict = f"the judge failed: {lost.said.strip().splitlines()[-1]}", Verdict.ERROR
+        elif lost.hung:
+            cause, verdict = f"it was stopped: over {self.settings.seconds:g} seconds", Verdict.TIMEOUT
+        else:
+            cause, verdict = "it was stopped: out of memory", Verdict.TOO_BIG
+        if lost.phase != "setup":
+            return Judgement(verdict, cause)
+        reason = f"context or gold: {cause}"
+        self._deadly_golds[key] = reason
+        if len(self._deadly_golds) > REMEMBERED_GOLDS:
+            self._deadly_golds.popitem(last=False)
+        return Judgement(Verdict.GOLD_BROKEN, reason)

@@ -6,7 +6,8 @@ go to the worker that has seen the key (its databases are built there), unless a
 
 Frames, both ways: four bytes of length, big endian, then that many bytes. A worker sends one empty frame when it is
 ready for its first request, may announce a new phase of the request it works on with a frame that starts with `@`,
-and ends with its reply, any other frame. Each phase has `seconds` of its own.
+and ends with its reply, any other frame; or, with one that starts with `!`, tells why it gives up. Each phase has
+`seconds` of its own.
 """
 
 import asyncio
@@ -24,13 +25,14 @@ LARGEST_FRAME = 2**28  # bytes; a longer one is no frame of ours
 
 
 class WorkerLost(Exception):  # noqa: N818 - the outcome of a request, not a failure of the pool
-    """The worker did not live to reply. phase: the last one it announced, '' for none; hung: it was killed for
-    overrunning its time, else it died by itself (out of memory, a crash)."""
+    """The worker did not live to reply. phase: the last one it announced, '' for none. hung: it was killed for
+    overrunning its time, else it died by itself. said: why it gave up, '' if it just died (out of memory, a crash)."""
 
-    def __init__(self, phase: str, hung: bool) -> None:
-        super().__init__(f"worker {'hung' if hung else 'died'} in phase {phase!r}")
+    def __init__(self, phase: str, hung: bool = False, said: str = "") -> None:
+        super().__init__(f"worker {'hung' if hung else 'died'} in phase {phase!r} {said}")
         self.phase = phase
         self.hung = hung
+        self.said = said
 
 
 @dataclass(eq=False, slots=True)
@@ -69,13 +71,15 @@ class _Worker:
             while True:
                 async with asyncio.timeout(seconds):
                     frame = await self._read()
+                if frame.startswith(b"!"):
+                    raise WorkerLost(phase, said=frame[1:].decode())
                 if not frame.startswith(b"@"):
                     return frame
                 phase = frame[1:].decode()
         except TimeoutError:
             raise WorkerLost(phase, hung=True) from None
         except (asyncio.IncompleteReadError, ConnectionError, OverflowError):
-            raise WorkerLost(phase, hung=False) from None
+            raise WorkerLost(phase) from None
 
     async def _read(self) -> bytes:
         length = int.from_bytes(await self.process.stdout.readexactly(4), "big")

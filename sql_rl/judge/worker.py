@@ -1,13 +1,14 @@
 """A judge's worker process: reads requests from its standard input, answers on its standard output.
 
 Run as `python -m sql_rl.judge.worker SETTINGS PARENT`: the judge's settings as JSON, and the process number of the
-parent, with which it dies. The frames are those of `pool.py`; their bodies are JSON. Whatever a request holds, it
-is answered; what cannot be answered here (a hang, a crash) ends the process, and the parent answers for it.
+parent, with which it dies. The frames are those of `pool.py`; their bodies are JSON. What cannot be answered here (a
+hang, a crash, a failure of our own) ends the process, and the parent answers for it.
 """
 
 import json
 import os
 import sys
+import traceback
 from typing import BinaryIO
 
 from sql_rl.judge.bench import Bench
@@ -36,7 +37,12 @@ def serve(settings: JudgeSettings, requests: BinaryIO, replies: BinaryIO) -> Non
     bench = Bench(settings, announce)
     write_frame(replies, b"")
     while (body := read_frame(requests)) is not None:
-        write_frame(replies, json.dumps(bench.answer(json.loads(body)), default=_as_json).encode())
+        try:
+            reply = json.dumps(bench.answer(json.loads(body)), default=_as_json)
+        except Exception as failure:  # noqa: BLE001 - a bug of ours costs one judgement, and the parent logs it
+            write_frame(replies, b"!" + "".join(traceback.format_exception(failure)).encode())
+            return
+        write_frame(replies, reply.encode())
 
 
 def _as_json(value: object) -> object:
