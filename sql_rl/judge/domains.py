@@ -13,13 +13,14 @@ import sqlglot
 
 from sql_rl.judge import values
 from sql_rl.judge.demands import Both, Demands, Either, Formula, Leaf, Not, Same, Value, read_demands
-from sql_rl.judge.schema import Column, ForeignKey, Schema, Table
+from sql_rl.judge.schema import ForeignKey, Schema, Table
 
 GIVEN_VALUES = 32  # different given values kept for a column
 GIVEN_ROWS = 256  # given rows looked at for a table
 
 Place = tuple[str, str]  # a stored column: folded table name, folded column name
 Rows = Mapping[str, Sequence[tuple[Value, ...]]]
+FEW_ROWS = 3  # fewer given rows tell nothing of what a column may hold
 K = TypeVar("K", bound=Hashable)
 
 
@@ -86,7 +87,13 @@ def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
         )
         domains |= dict.fromkeys(group, domain)
     references = _references(schema, demands)
-    nullable = frozenset(place for place, column in places.items() if not column.not_null and not domains[place].ranked)
+    keyed = {(t.name.casefold(), c.casefold()) for t in schema.tables for key in t.keys for c in key.columns}
+    nullable = frozenset(
+        place
+        for place, column in places.items()
+        if not (column.not_null or domains[place].ranked or place in keyed)
+        and _may_be_null(rows.get(place[0], ()), schema.table(place[0]).position[place[1]])
+    )
     asked = frozenset(table.name.casefold() for table in demands.tables)
     return World(schema, demands, domains, references, _parents_first(schema, references), asked, nullable)
 
@@ -122,6 +129,11 @@ def conditions(formula: Formula) -> Iterator[Leaf | Same]:
 
 def _sample(rows: Sequence[tuple[Value, ...]]) -> Sequence[tuple[Value, ...]]:
     return rows if len(rows) <= GIVEN_ROWS else rows[:: len(rows) // GIVEN_ROWS + 1]
+
+
+def _may_be_null(rows: Sequence[tuple[Value, ...]], position: int) -> bool:
+    """A column with a value in each of several given rows is taken to need one, whatever its declaration allows."""
+    return len(rows) < FEW_ROWS or any(row[position] is None for row in rows)
 
 
 def _place(demands: Demands, node: tuple[int, str]) -> Place:

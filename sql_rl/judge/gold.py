@@ -20,8 +20,8 @@ class GoldPlan:
 
     reads: it is a query, so its answer is rows; False: it changes data, and its answer is the database after it.
     ordered: the outermost query has ORDER BY. limited: it has LIMIT.
-    keyed_sql: SQLite text that returns the gold's rows in the gold's order, sort keys and all; None where no order
-    is asked, or where the keys cannot be shown without changing the result.
+    keyed_sql: SQLite text that returns the gold's rows in the gold's order, sort keys and all, and one row beyond its
+    LIMIT; None where no order is asked, or where the keys cannot be shown without changing the result.
     key_places: where the sort keys stand in a row of `keyed_sql`; negative from the end.
     key_count: how many trailing columns of `keyed_sql` are hidden keys, not part of the answer.
     """
@@ -41,9 +41,18 @@ class GoldPlan:
         """
         if not self.ordered:
             return None
-        if keyed_rows is not None and [row[: gold.columns] for row in keyed_rows] == list(gold.rows):
-            return [tuple(row[place] for place in self.key_places) for row in keyed_rows]
+        keyed_rows = (keyed_rows or ())[: len(gold.rows)]
+        if [row[: gold.columns] for row in keyed_rows] == list(gold.rows):
+            return self._keys(keyed_rows)
         return [(place,) for place in range(len(gold.rows))]
+
+    def cuts_a_tie(self, gold: Result, keyed_rows: Sequence[Row]) -> bool:
+        """Does the LIMIT part rows that tie on the sort keys? Then which of them are shown, and how many, is open."""
+        last = self._keys(keyed_rows[max(0, len(gold.rows) - 1) : len(gold.rows) + 1])
+        return len(last) == 2 and last[0] == last[1]
+
+    def _keys(self, keyed_rows: Sequence[Row]) -> list[Row]:
+        return [tuple(row[place] for place in self.key_places) for row in keyed_rows]
 
 
 def analyse(gold_tree: exp.Expression, schema: Schema) -> GoldPlan:
@@ -56,8 +65,10 @@ def analyse(gold_tree: exp.Expression, schema: Schema) -> GoldPlan:
     if order is None:
         return GoldPlan(reads=True, limited=limited)
     terms = [ordered.this for ordered in order.expressions]
+    keyed = root.copy()
+    if limited and keyed.args["limit"].expression.is_int:
+        keyed.set("limit", exp.Limit(expression=exp.Literal.number(int(root.args["limit"].expression.this) + 1)))
     if isinstance(root, exp.Select) and not root.args.get("distinct"):
-        keyed = root.copy()
         for number, term in enumerate(terms):
             key = _sorted_by(term.copy(), root.expressions, schema)
             keyed.append("expressions", exp.alias_(_folded(key), f"sort_key_{number}"))
@@ -66,7 +77,7 @@ def analyse(gold_tree: exp.Expression, schema: Schema) -> GoldPlan:
     shown = [_place(term, root.selects) for term in terms]
     if None in shown or any(term.find(exp.Collate) for term in terms):
         return GoldPlan(True, True, limited)
-    return GoldPlan(True, True, limited, root.sql(dialect="sqlite"), tuple(shown))
+    return GoldPlan(True, True, limited, keyed.sql(dialect="sqlite"), tuple(shown))
 
 
 def _place(term: exp.Expression, projections: list[exp.Expression]) -> int | None:

@@ -66,7 +66,9 @@ class Reference:
         result = self._rows(db, self.sql, allowance)
         keyed = self._try(db, self.plan.keyed_sql, allowance) if self.plan.keyed_sql else None
         order = self.plan.order(result, keyed.rows if keyed else None)
-        return Expected(name, db, result, order, determined=self._is_determined(db, result, allowance))
+        tied = keyed is not None and self.plan.cuts_a_tie(result, keyed.rows)
+        determined = not tied and self._is_determined(db, result, allowance)
+        return Expected(name, db, result, order, determined=determined)
 
     def _is_determined(self, db: apsw.Connection, result: Result, allowance: Allowance) -> bool:
         if not is_determined(result, self.rivals, lambda text: self._try(db, text, allowance)):

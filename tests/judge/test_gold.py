@@ -76,6 +76,7 @@ def test_sort_keys(db, sql, keys):
     plan = analyse(parse(sql), read_schema(db))
     gold = result(db, sql)
     assert plan.order(gold, db.execute(plan.keyed_sql).fetchall()) == keys
+    assert len(keys) == len(gold.rows)
     assert result(db, plan.keyed_sql).columns == gold.columns + plan.key_count
 
 
@@ -94,6 +95,25 @@ def test_keyed_rows_that_broke_a_tie_otherwise_tell_nothing():
 def test_no_order_no_keys(db):
     plan = analyse(parse("SELECT name FROM t"), read_schema(db))
     assert plan.order(Result([("a",)], 1), None) is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT name FROM t ORDER BY grade LIMIT 1", True),
+        ("SELECT grade FROM t ORDER BY grade LIMIT 1", True),  # both show 1, but a query for all of the lowest shows two
+        ("SELECT name FROM t ORDER BY grade LIMIT 2", False),
+        ("SELECT name FROM t ORDER BY grade LIMIT 4 OFFSET 2", False),
+        ("SELECT name FROM t ORDER BY id LIMIT 2", False),
+        ("SELECT name FROM t ORDER BY grade", False),
+        ("SELECT name FROM t ORDER BY grade LIMIT 0", False),
+        ("SELECT DISTINCT grade FROM t ORDER BY grade LIMIT 1", False),
+        ("SELECT grade FROM t GROUP BY grade ORDER BY count(*) DESC LIMIT 1", True),
+    ],
+)
+def test_a_tie_at_the_cut(db, sql, expected):
+    plan = analyse(parse(sql), read_schema(db))
+    assert plan.cuts_a_tie(result(db, sql), db.execute(plan.keyed_sql).fetchall()) is expected
 
 
 @pytest.mark.parametrize(
