@@ -1,0 +1,1 @@
+"""What `make_sample.py` is made of: domains in text files, and the drawing, proving and labelling of their rows."""
