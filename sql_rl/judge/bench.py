@@ -7,18 +7,30 @@ made ready stays within `cache_mb`, the least recently used goes first.
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from sql_rl.judge.allowance import Allowance
-from sql_rl.judge.case import Case
+from sql_rl.judge.case import Case, only_statement
+from sql_rl.judge.database import run
+from sql_rl.judge.dialect import readings
 from sql_rl.judge.ground import Ground
-from sql_rl.judge.sandbox import FixedClock, Stopped
-from sql_rl.judge.verdict import Judgement
+from sql_rl.judge.outcomes import GoldAudit, Scores, Table, Vote
+from sql_rl.judge.published import score
+from sql_rl.judge.sandbox import FixedClock, Rights, Stopped
+from sql_rl.judge.verdict import Judgement, Verdict
+from sql_rl.judge.votes import group
 from sql_rl.settings import JudgeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """A vote for each query, in order."""
+
+    votes: list[Vote]
 
 
 class Bench:
@@ -30,19 +42,55 @@ class Bench:
         self._capacity = settings.cache_mb * 2**20
         self._grounds: OrderedDict[tuple, Ground | Stopped] = OrderedDict()
         self._cases: OrderedDict[tuple, Case | Stopped] = OrderedDict()
+        self._operations = {f.__name__: f for f in (self.judge, self.score, self.audit, self.group, self.run)}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The reply to one request."""
+        """The reply to one request: `op` names what is asked, the rest are its arguments (`Judge`)."""
         started = time.monotonic()
         self._allowance.restart()
-        judgement = self.judge(request["database"], request["context"], request["gold"], request["sql"])
+        arguments = {name: value for name, value in request.items() if name != "op"}
+        reply = asdict(self._operations[request["op"]](**arguments))
         self._make_room()
-        return asdict(judgement) | {"seconds": time.monotonic() - started}
+        return reply | {"seconds": time.monotonic() - started} if "seconds" in reply else reply
 
     def judge(self, database: str | None, context: str, gold: str, sql: str) -> Judgement:
         """The verdict on one query."""
         case = self.case(database, context, gold)
-        return Judgement(case.verdict, case.reason) if isinstance(case, Stopped) else case.judge(sql)
+        return _broken(case) if isinstance(case, Stopped) else case.judge(sql)
+
+    def score(self, database: str | None, context: str, gold: str, sql: str) -> Scores:
+        """One query under the published rules and ours."""
+        case = self.case(database, context, gold)
+        if isinstance(case, Stopped):
+            return Scores(False, False, False, False, False, False, case.reason, _broken(case))
+        return score(case, sql)
+
+    def audit(self, database: str | None, context: str, gold: str) -> GoldAudit:
+        """What is known of the gold."""
+        case = self.case(database, context, gold)
+        return GoldAudit(broken=case.reason) if isinstance(case, Stopped) else case.audit()
+
+    def group(self, database: str | None, context: str, gold: str, queries: list[str]) -> Votes:
+        """Which of the queries agree, on the given data and, where the gold can run, on its variants."""
+        case = self.case(database, context, gold)
+        try:
+            ground = self._ground(database, context)
+        except Stopped as stopped:
+            return Votes([Vote(None, error=stopped.reason) for _ in queries])
+        if isinstance(case, Stopped):
+            return Votes(group(queries, ground, ground.dialect, (), self._allowance))
+        variants = [variant.db for variant in case.variants if case.reference.plan.reads]
+        return Votes(group(queries, ground, case.home, variants, self._allowance))
+
+    def run(self, database: str | None, context: str, sql: str, max_rows: int) -> Table:
+        """The result of one query on the given data."""
+        try:
+            ground = self._ground(database, context)
+            ways = readings(only_statement(sql), ground.dialect, ground.scope)
+            _, answer = run(ground.db, ways, Rights.READ, self._allowance.budget(max_rows))
+        except Stopped as stopped:
+            return Table(error=stopped.reason)
+        return Table(answer.columns, tuple(answer.rows), answer.cut)
 
     def case(self, database: str | None, context: str, gold: str) -> Case | Stopped:
         """The example made ready, or why it cannot be."""
@@ -73,3 +121,7 @@ class Bench:
         """Forget the oldest cases, then the oldest grounds, until SQLite holds no more than the cache may."""
         while apsw.memory_used() > self._capacity and (self._cases or self._grounds):
             (self._cases or self._grounds).popitem(last=False)
+
+
+def _broken(stopped: Stopped) -> Judgement:
+    return Judgement(Verdict.GOLD_BROKEN, stopped.reason)

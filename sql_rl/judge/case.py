@@ -5,17 +5,16 @@ variants. A query matches if it gives the gold's answer on all of them; if only 
 database on which the gold's own answer is not determined refuses nobody.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-
-import apsw
 
 from sql_rl.judge.allowance import Allowance
 from sql_rl.judge.compare import Alignment, Result, same_multiset
 from sql_rl.judge.database import copy, run
-from sql_rl.judge.dialect import NATIVE, Reading, guess, readings
+from sql_rl.judge.dialect import Reading, guess, readings
 from sql_rl.judge.ground import Ground
+from sql_rl.judge.outcomes import GoldAudit
 from sql_rl.judge.reference import Expected, Reference
 from sql_rl.judge.sandbox import Answer, Rights, Stopped, execute
 from sql_rl.judge.state import read_state, state_difference
@@ -37,6 +36,7 @@ class Case:
     reading: Reading  # how the gold was read
     reference: Reference
     given: Expected
+    memory: dict = field(default_factory=dict)  # what scoring works out once for all predictions
 
     @classmethod
     def prepare(cls, ground: Ground, gold: str, allowance: Allowance) -> "Case":
@@ -79,9 +79,7 @@ class Case:
         for number, rows in enumerate(rows_of, 1):
             expected = answered[id(rows)]
             if expected is not None:
-                yield Expected(
-                    f"variant {number}", expected.db, expected.result, expected.order, expected.state, expected.determined
-                )
+                yield replace(expected, name=f"variant {number}")
 
     def judge(self, sql: str) -> Judgement:
         """The verdict on one query."""
@@ -100,7 +98,7 @@ class Case:
             return self._refusal(stopped)
         rows = len(answer.rows)
         alignment = Alignment(self.allowance.settings.column_order)
-        difference = alignment.admit(self.given.result, _result(answer), self.given.order)
+        difference = alignment.admit(self.given.result, result_of(answer), self.given.order)
         if difference and (self.given.determined or not any(variant.determined for variant in self.variants)):
             return self._judgement(reading, Verdict.MISMATCH, difference.reason, GIVEN, rows)
         for expected in self.variants:
@@ -112,7 +110,7 @@ class Case:
             except Stopped as stopped:
                 verdict = Verdict.LUCKY if stopped.verdict is Verdict.ERROR else stopped.verdict
                 return self._judgement(reading, verdict, stopped.reason, expected.name, rows)
-            difference = alignment.admit(expected.result, _result(answer), expected.order)
+            difference = alignment.admit(expected.result, result_of(answer), expected.order)
             if difference:
                 return self._judgement(reading, Verdict.LUCKY, difference.reason, expected.name, rows)
         return self._judgement(reading, Verdict.MATCH, rows=rows)
@@ -160,18 +158,43 @@ class Case:
 
     @property
     def undetermined(self) -> str:
-        """Why a match says less than it seems, as far as the variants made so far tell."""
-        if "variants" not in self.__dict__ or not self.reference.plan.reads:
+        """Why a match says less than it seems, '' if it does not, or if no variant was needed so far."""
+        if "variants" not in self.__dict__:
             return ""
         telling = [expected for expected in self.variants if expected.determined]
         if not telling:
             return "no variant on which the gold's answer is determined"
-        databases = [self.given, *telling]
-        if not any(expected.result.rows for expected in databases):
+        if self.reference.plan.reads and not any(e.result.rows for e in (self.given, *telling)):
             return "the gold is empty on every database"
-        if all(same_multiset(self.given.result.rows, expected.result.rows) for expected in telling):
-            return "the gold gives the same on every database"
-        return ""
+        return "the gold gives the same on every database" if self.is_constant else ""
+
+    @property
+    def is_constant(self) -> bool:
+        """Is the gold's answer on the variants the one on the given data?"""
+        if not self.reference.plan.reads:
+            return False
+        given = self.given.result.rows
+        return all(same_multiset(given, variant.result.rows) for variant in self.variants if variant.determined)
+
+    def audit(self) -> GoldAudit:
+        """What is known of the gold."""
+        reads = self.reference.plan.reads
+        separable = [variant for variant in self.variants if variant.determined]
+        return GoldAudit(
+            reads=reads,
+            rows=len(self.given.result.rows) if reads else None,
+            non_deterministic=not self.given.determined,
+            empty=not self.given.result.rows if reads else not self._changes(self.given),
+            constant=bool(separable) and self.is_constant,
+            not_separable=self.undetermined,
+            dialect=self.reading.dialect,
+            rewrites=(*self.ground.rewrites, *self.reading.rewrites),
+            problems=self.ground.problems,
+        )
+
+    def _changes(self, expected: Expected) -> bool:
+        """Does a gold that changes data change this database?"""
+        return bool(state_difference(expected.state, read_state(expected.db, self.allowance.budget())))
 
 
 def only_statement(text: str) -> str:
@@ -200,7 +223,8 @@ def _read_gold(ground: Ground, statement: str, home: str, allowance: Allowance) 
     return reading, False
 
 
-def _result(answer: Answer) -> Result:
+def result_of(answer: Answer) -> Result:
+    """The answer as it is compared: without the names of its columns."""
     return Result(answer.rows, len(answer.columns))
 
 

@@ -13,24 +13,32 @@ from datetime import date, datetime, timedelta
 Moment = datetime
 
 _UNITS = {
-    **{alias: "year" for alias in ("yyyy", "yy", "y", "yr")},
-    **{alias: "quarter" for alias in ("qq", "q", "qtr")},
-    **{alias: "month" for alias in ("mm", "m", "mon")},
-    **{alias: "week" for alias in ("wk", "ww", "w", "isoweek", "iso_week", "weekofyear", "weekiso")},
-    **{alias: "day" for alias in ("dd", "d", "date", "dayofmonth", "day_of_month")},
-    **{alias: "hour" for alias in ("hh", "h", "hr")},
-    **{alias: "minute" for alias in ("mi", "n", "min")},
-    **{alias: "second" for alias in ("ss", "s", "sec")},
-    **{alias: "millisecond" for alias in ("ms", "msec")},
-    **{alias: "microsecond" for alias in ("us", "mcs", "usec")},
-    **{alias: "dow" for alias in ("dayofweek0",)},
-    **{alias: "dayofweek" for alias in ("weekday", "dw", "day_of_week")},
-    **{alias: "doy" for alias in ("dayofyear", "dy", "day_of_year")},
-    **{alias: "isodow" for alias in ("dayofweekiso", "day_of_week_iso")},
-    **{alias: "epoch" for alias in ("epoch_second",)},
+    **dict.fromkeys(("yyyy", "yy", "y", "yr"), "year"),
+    **dict.fromkeys(("qq", "q", "qtr"), "quarter"),
+    **dict.fromkeys(("mm", "m", "mon"), "month"),
+    **dict.fromkeys(("wk", "ww", "w", "isoweek", "iso_week", "weekofyear", "weekiso"), "week"),
+    **dict.fromkeys(("dd", "d", "date", "dayofmonth", "day_of_month"), "day"),
+    **dict.fromkeys(("hh", "h", "hr"), "hour"),
+    **dict.fromkeys(("mi", "n", "min"), "minute"),
+    **dict.fromkeys(("ss", "s", "sec"), "second"),
+    **dict.fromkeys(("ms", "msec"), "millisecond"),
+    **dict.fromkeys(("us", "mcs", "usec"), "microsecond"),
+    **dict.fromkeys(("dayofweek0",), "dow"),
+    **dict.fromkeys(("weekday", "dw", "day_of_week"), "dayofweek"),
+    **dict.fromkeys(("dayofyear", "dy", "day_of_year"), "doy"),
+    **dict.fromkeys(("dayofweekiso", "day_of_week_iso"), "isodow"),
+    **dict.fromkeys(("epoch_second",), "epoch"),
 }
 _MONTHS = {"month": 1, "quarter": 3, "year": 12, "decade": 120, "century": 1200}
-_SECONDS = {"microsecond": 1e-6, "millisecond": 1e-3, "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_SECONDS = {
+    "microsecond": 1e-6,
+    "millisecond": 1e-3,
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": 86400,
+    "week": 604800,
+}
 
 
 def unit_name(unit: str) -> str:

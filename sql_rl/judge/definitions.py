@@ -84,7 +84,9 @@ def _simplify_table(schema: exp.Schema) -> list[str]:
 def _simplify_column(column: exp.ColumnDef) -> list[str]:
     notes = []
     kinds = [constraint.args.get("kind") for constraint in column.args.get("constraints") or []]
-    counted = any(isinstance(k, exp.AutoIncrementColumnConstraint | exp.GeneratedAsIdentityColumnConstraint) for k in kinds)
+    counted = any(
+        isinstance(k, exp.AutoIncrementColumnConstraint | exp.GeneratedAsIdentityColumnConstraint) for k in kinds
+    )
     kept = [
         constraint
         for constraint, kind in zip(column.args.get("constraints") or [], kinds, strict=True)

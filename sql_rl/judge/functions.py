@@ -180,6 +180,7 @@ _CATALOGUE = [
     for count in counts
 ]
 
+
 def register(db: apsw.Connection, now: str) -> None:
     """Register everything in a connection. now: the moment that NOW() and its like return, 'YYYY-MM-DD HH:MM:SS'."""
     for name, function, count in _CATALOGUE:

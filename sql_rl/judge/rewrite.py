@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from sql_rl.judge.dates import unit_name
 
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a query may mean. columns: all columns of the database, temporal: those that hold dates, case folded;
@@ -58,7 +59,9 @@ def resolve_strings(tree: exp.Expression, scope: Scope) -> bool:
 
     Returns whether there were any.
     """
-    quoted = [c for c in tree.find_all(exp.Column) if not c.table and isinstance(c.this, exp.Identifier) and c.this.quoted]
+    quoted = [
+        c for c in tree.find_all(exp.Column) if not c.table and isinstance(c.this, exp.Identifier) and c.this.quoted
+    ]
     if not quoted:
         return False
     known = scope.columns | {alias.alias.casefold() for alias in tree.find_all(exp.Alias)}
@@ -124,7 +127,20 @@ def _interval_in(node: exp.Expression) -> exp.Expression | None:
 
 
 _TEMPORAL_NODES = (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentDatetime, exp.TsOrDsToDate, exp.Date)
-_TEMPORAL_CALLS = frozenset({"dateadd", "date_trunc", "date", "datetime", "now", "curdate", "getdate", "parse_time", "last_day", "date_from_parts"})
+_TEMPORAL_CALLS = frozenset(
+    {
+        "dateadd",
+        "date_trunc",
+        "date",
+        "datetime",
+        "now",
+        "curdate",
+        "getdate",
+        "parse_time",
+        "last_day",
+        "date_from_parts",
+    }
+)
 
 
 def _is_temporal(node: exp.Expression, scope: Scope) -> bool:
@@ -188,8 +204,11 @@ def _bare(node: exp.Expression) -> exp.Expression:
 def _extract(node: exp.Expression, _: Scope) -> exp.Expression:
     unit, value = _unit(node.this), node.expression
     if isinstance(value, exp.Anonymous) and value.name.lower() == "age":  # PostgreSQL's interval, part by part
-        later, earlier = (*value.expressions, exp.CurrentDate())[:2] if len(value.expressions) == 2 else (
-            exp.CurrentDate(), value.expressions[0])
+        later, earlier = (
+            (*value.expressions, exp.CurrentDate())[:2]
+            if len(value.expressions) == 2
+            else (exp.CurrentDate(), value.expressions[0])
+        )
         whole = call("elapsed", unit, earlier, later)
         return exp.Mod(this=whole, expression=exp.Literal.number(12)) if unit == "month" else whole
     return call("date_part", unit, _bare(value))

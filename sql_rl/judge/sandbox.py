@@ -29,7 +29,6 @@ from sql_rl.judge.verdict import Verdict
 
 TICK = 5_000  # virtual-machine steps between two looks at the budget: some 0.1 ms
 MAX_VALUE = 1_000_000  # bytes; the longest string, blob or row
-MAX_TEXT = 100_000  # characters; the longest judged query
 ADDRESS_SPACE = 512 * 2**20  # bytes; resident memory cannot exceed it
 
 LIMITS = {
