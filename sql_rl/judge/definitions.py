@@ -65,9 +65,10 @@ def _simplify_table(schema: exp.Schema) -> list[str]:
     """Leave in a table's definition what SQLite can hold, in place; returns what was changed."""
     notes: dict[str, None] = {}
     parts = []
-    for part in schema.expressions:
-        if isinstance(part, exp.Constraint):
-            part = next((p for p in part.expressions if isinstance(p, _KEPT_TABLE_PARTS)), None)
+    for named in schema.expressions:
+        part = named
+        if isinstance(named, exp.Constraint):
+            part = next((p for p in named.expressions if isinstance(p, _KEPT_TABLE_PARTS)), None)
         if isinstance(part, exp.UniqueColumnConstraint) and isinstance(part.this, exp.Schema):
             part.this.set("this", None)  # a name that only MySQL gives
         if not isinstance(part, _KEPT_TABLE_PARTS):

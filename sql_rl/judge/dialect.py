@@ -68,7 +68,7 @@ _TAKEN_OTHERWISE = re.compile(
       | \b(?:AUTO_INCREMENT|(?:BIG|SMALL)?SERIAL|IDENTITY)\b                                     # no counting
       | \b(?:CURRENT_(?:DATE|TIMESTAMP)|NOW\s*\(\s*\)|CURDATE\s*\(\s*\))(?:\s*\(\s*\))?\s*[-+]   # no dates
       | [-+]\s*(?:CURRENT_(?:DATE|TIMESTAMP)|NOW\s*\(|CURDATE\s*\()
-      | \w*date\s*-\s*\w*(?:\.\w*)?date\b
+      | \b\w*date\s*-\s*(?:\w+\.)?\w*date\b
     """,
     re.IGNORECASE | re.VERBOSE,
 )

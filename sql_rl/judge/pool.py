@@ -115,6 +115,7 @@ class Pool:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._broken = RuntimeError("the pool is closed")
         tasks = [*self._tasks, *([self._spare] if self._spare else [])]
         for task in tasks:
             task.cancel()
@@ -181,12 +182,14 @@ class Pool:
 
     async def _recruit(self) -> None:
         """Put one more worker to work: the spare, behind which the next spare starts."""
+        starting, self._spare = self._spare or asyncio.create_task(self._start()), None
         try:
-            worker = await (self._spare or asyncio.create_task(self._start()))
+            worker = await starting
         except (RuntimeError, OSError) as error:
             self._give_up(error)
             return
-        self._spare = asyncio.create_task(self._start())
+        if self._spare is None:
+            self._spare = asyncio.create_task(self._start())
         self._idle.append(worker)
         self._dispatch()
 
@@ -221,7 +224,7 @@ class Pool:
         self._waiting.clear()
 
     def _run(self, coroutine) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
