@@ -62,6 +62,7 @@ ALWAYS = Both(())
 @dataclass(frozen=True, slots=True)
 class Scope:
     """One SELECT. sources: the numbers of its tables. formula: WHERE and ON together. groups: its GROUP BY columns.
+    outputs: the columns it shows or aggregates.
 
     sizes: how many rows a group is asked to have. bounds: what MIN, MAX, AVG or SUM of a column is asked to be.
     """
@@ -69,6 +70,7 @@ class Scope:
     sources: tuple[int, ...]
     formula: Formula
     groups: tuple[Node, ...]
+    outputs: tuple[Node, ...]
     sizes: tuple[int, ...]
     bounds: tuple[Leaf, ...]
 
@@ -194,7 +196,15 @@ class _Reader:
         sources = tuple(source for source in self._sources[id(select)].values() if isinstance(source, int))
         having = select.args.get("having")
         sizes, bounds = self._having(having.this) if having else ((), ())
-        return Scope(sources, Both(tuple(parts)), tuple(node for node in groups if node), sizes, bounds)
+        outputs = [self._first(projection) for projection in select.expressions]
+        return Scope(
+            sources,
+            Both(tuple(parts)),
+            tuple(node for node in groups if node),
+            tuple(node for node in outputs if node),
+            sizes,
+            bounds,
+        )
 
     def _using(self, select: exp.Select) -> Iterator[Same]:
         for join in select.args.get("joins") or []:
@@ -303,7 +313,7 @@ class _Reader:
         for select in self._selects:
             if select.args.get("limit") and select.args.get("order"):
                 ranking += [ordered.this for ordered in select.args["order"].expressions]
-            ranking += [node for node in _own(select, exp.Min, exp.Max)]
+            ranking += list(_own(select, exp.Min, exp.Max))
         for expression in ranking:
             yield from (node for column in expression.find_all(exp.Column) if (node := self._node(column)))
 

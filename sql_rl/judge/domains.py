@@ -6,14 +6,14 @@ gold compares with a child's column reaches the parent's key too, and what the g
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import sqlglot
 
 from sql_rl.judge import values
 from sql_rl.judge.demands import Both, Demands, Either, Formula, Leaf, Not, Same, Value, read_demands
-from sql_rl.judge.schema import ForeignKey, Schema, Table
+from sql_rl.judge.schema import Column, ForeignKey, Schema, Table
 
 GIVEN_VALUES = 32  # different given values kept for a column
 GIVEN_ROWS = 256  # given rows looked at for a table
@@ -28,12 +28,13 @@ K = TypeVar("K", bound=Hashable)
 class Domain:
     """Values that some columns share. common: as in the given data; special: on and beside the gold's boundaries.
 
-    ranked: the gold ranks by it, so values should differ, and none be NULL.
+    ranked: the gold ranks by it, so values should differ, and none be NULL. dated: it holds ISO dates.
     """
 
     common: tuple[Value, ...]
     special: tuple[Value, ...]
     ranked: bool
+    dated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +66,8 @@ def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
     ranked = {_place(demands, node) for node in demands.ranked}
     domains: dict[Place, Domain] = {}
     for group in groups:
-        common: list[Value] = []
-        special: list[Value] = []
-        for place in group:
-            column, table = places[place], schema.table(place[0])
-            position = table.position[place[1]]
-            seen = values.distinct((row[position] for row in rows.get(place[0], ())), GIVEN_VALUES)
-            common += seen
-            dated = any(map(values.is_date, seen)) or "date" in column.declared.casefold()
-            for leaf in leaves[place]:
-                special += [values.coerce(value, column.affinity) for value in values.around(leaf, dated)]
-        if not common:
-            column = places[group[0]]
-            dated = any(word in column.declared.casefold() for word in ("date", "timestamp"))
-            kind = "DATE" if dated else "TEXT" if column.affinity == "BLOB" else column.affinity
-            common = values.plain(kind, column.name)
-        domain = Domain(
-            tuple(values.distinct(common, 2 * GIVEN_VALUES)),
-            tuple(values.distinct(special, GIVEN_VALUES)),
-            any(place in ranked for place in group),
-        )
-        domains |= dict.fromkeys(group, domain)
+        domain = _domain([(places[place], _column(schema, rows, place), leaves[place]) for place in group])
+        domains |= dict.fromkeys(group, replace(domain, ranked=not ranked.isdisjoint(group)))
     references = _references(schema, demands)
     keyed = {(t.name.casefold(), c.casefold()) for t in schema.tables for key in t.keys for c in key.columns}
     nullable = frozenset(
@@ -96,6 +78,30 @@ def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
     )
     asked = frozenset(table.name.casefold() for table in demands.tables)
     return World(schema, demands, domains, references, _parents_first(schema, references), asked, nullable)
+
+
+def _domain(columns: Sequence[tuple[Column, list[Value], list[Leaf]]]) -> Domain:
+    """The domain of columns that meet: each with its given values and the gold's conditions on it."""
+    common = values.distinct((value for _, given, _ in columns for value in given), 2 * GIVEN_VALUES)
+    if not common:
+        column = columns[0][0]
+        dated = any(word in column.declared.casefold() for word in ("date", "timestamp"))
+        kind = "DATE" if dated else "TEXT" if column.affinity == "BLOB" else column.affinity
+        common = values.plain(kind, column.name)
+    dated = any(map(values.is_date, common))
+    special = (
+        values.coerce(value, column.affinity)
+        for column, _, leaves in columns
+        for leaf in leaves
+        for value in values.around(leaf, dated)
+    )
+    return Domain(tuple(common), tuple(values.distinct(special, GIVEN_VALUES)), ranked=False, dated=dated)
+
+
+def _column(schema: Schema, rows: Rows, place: Place) -> list[Value]:
+    """Different given values of a column."""
+    position = schema.table(place[0]).position[place[1]]
+    return values.distinct((row[position] for row in rows.get(place[0], ())), GIVEN_VALUES)
 
 
 def grouped(items: Mapping[K, object], pairs: list[tuple[K, K]]) -> list[list[K]]:

@@ -124,12 +124,14 @@ class Draft:
         columns[column] += [self.fresh(domain) for _ in range(size - len(columns[column]))]
 
     def fresh(self, domain: Domain) -> Value:
-        """A value that no row holds yet."""
+        """A value that no row holds yet, above all others."""
         self._serial += 1
-        model = domain.common[0]
-        if isinstance(model, int | float):
-            return 100_000 + self._serial
-        return f"{model} {self._serial}"
+        return values.beyond(domain.common, self._serial)
+
+    def standing_out(self, domain: Domain) -> Value:
+        """A value that no row holds yet, above or below all others."""
+        self._serial += 1
+        return values.beyond(domain.common, self._serial if self.random.random() < 0.5 else -self._serial)
 
     def _put(self, name: str, row: list[Value]) -> bool:
         """Add a row unless a key of it is taken. Was it added?"""

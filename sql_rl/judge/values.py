@@ -55,11 +55,10 @@ def neighbours(value: Value) -> list[Value]:
 
 
 def _days_beside(found: re.Match[str]) -> list[str]:
-    try:
-        day = date(*(int(part) for part in found.groups()))
-        return [str(day - timedelta(days=1)), str(day + timedelta(days=1)), str(day.replace(year=day.year - 1, day=1))]
-    except (ValueError, OverflowError):  # 2024-02-30, or a day at the end of time: it has no neighbours
+    day = _day(found)
+    if day is None:
         return []
+    return [str(day - timedelta(days=1)), str(day + timedelta(days=1)), str(day.replace(year=day.year - 1, day=1))]
 
 
 def around(leaf: Leaf, dated: bool) -> list[Value]:
@@ -125,40 +124,55 @@ def plain(kind: str, name: str) -> list[Value]:
     return [f"{name} {letter}" for letter in "abcdefghijkl"]
 
 
-def more_like(values: Sequence[Value], count: int, random: Random) -> list[Value]:
+def more_like(model: Sequence[Value], count: int, random: Random) -> list[Value]:
     """Up to `count` new values in the manner of the given ones, for columns that need many distinct ones."""
-    if not values:
-        return []
-    known = set(values)
-    made: list[Value] = []
-    numbers = [value for value in values if isinstance(value, int | float)]
+    known = set(model)
+    numbers = [value for value in model if isinstance(value, int | float)]
     low, high = (min(numbers), max(numbers)) if numbers else (0, 0)
-    for turn in range(4 * count):
-        if len(made) == count:
-            break
-        model = random.choice(values)
-        match model:
+    made: list[Value] = []
+    for serial in range(1, 2 * count + 1):
+        match random.choice(model):
             case int():
                 new: Value = random.randint(int(low), int(high) + 2 * count)
             case float():
                 new = round(random.uniform(low, high + 1), 2)
-            case str() if _NUMBER.fullmatch(model):
-                new = str(number(model) + random.randint(1, 2 * count))
-            case str() if found := _DATE.match(model):
-                days = _days_beside(found)
-                new = (
-                    f"{str(date.fromisoformat(days[0]) + timedelta(random.randint(-400, 400)))}{model[10:]}"
-                    if days
-                    else None
-                )
-            case str():
-                new = f"{model}{turn}"
-            case _:
-                continue
-        if new not in known:
+            case other:
+                new = shifted(other, serial)
+        if new not in known and len(made) < count:
             known.add(new)
             made.append(new)
     return made
+
+
+def beyond(model: Sequence[Value], serial: int) -> Value:
+    """A value that is greater than all the given ones, or less for a negative serial number; another for each."""
+    kind = type(model[0])
+    alike = [value for value in model if type(value) is kind]
+    return shifted(max(alike) if serial > 0 else min(alike), serial)
+
+
+def shifted(value: Value, serial: int) -> Value:
+    """The value moved by a serial number in its own manner: a number by as much, a date by as many days."""
+    match value:
+        case int() | float():
+            return value + serial
+        case str() if _NUMBER.fullmatch(value):
+            return str(number(value) + serial)
+        case str() if found := _DATE.match(value):
+            day = _day(found)
+            return f"{day + timedelta(days=serial)}{value[found.end() :]}" if day else f"{value} {serial}"
+        case str():
+            return f"{value} {serial}" if serial > 0 else f"{value[:1]} {-serial}"
+    return serial
+
+
+def _day(found: re.Match[str]) -> date | None:
+    """The day of an ISO date, None for one that is none, or too near the ends of the calendar to move about."""
+    try:
+        day = date(*(int(part) for part in found.groups()))
+    except ValueError:
+        return None
+    return day if 10 < day.year < 9990 else None
 
 
 def distinct(values: Iterable[Value], limit: int) -> list[Value]:

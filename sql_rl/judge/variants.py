@@ -66,8 +66,8 @@ def generate(
 
 def _draw(world: World, style: Style, random: Random) -> Variant:
     draft = Draft(world, style, random)
-    for _ in range(style.witnesses):
-        plant_witness(draft)
+    for turn in range(style.witnesses):
+        plant_witness(draft, turn)
     return draft.rows()
 
 

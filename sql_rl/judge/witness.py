@@ -6,6 +6,8 @@ broken and the others hold, as in constraint-based test data for SQL mutants (Ch
 for testing and grading SQL queries"). Groups get as many rows as HAVING asks for, one fewer or one more.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from random import Random
 
 from sql_rl.judge import values
@@ -15,11 +17,22 @@ from sql_rl.judge.draft import Draft
 
 LARGEST_GROUP = 60
 
-Choice = tuple[Leaf | Same, bool]
+Choice = tuple[Leaf | Same, bool]  # a condition, and whether it is to be met
 
 
-def plant_witness(draft: Draft) -> None:
-    """Plant the rows of one attempt at satisfying, or just missing, the gold."""
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Columns that hold one value. kept: the same for all rows of a group. fresh: a value that no other row holds."""
+
+    nodes: tuple[Node, ...]
+    choices: tuple[tuple[Leaf, bool], ...]
+    bound: Value
+    kept: bool
+    fresh: bool
+
+
+def plant_witness(draft: Draft, turn: int) -> None:
+    """Plant the rows of one attempt at satisfying, or just missing, the gold. turn: the number of the attempt."""
     random, demands = draft.random, draft.world.demands
     scopes = [scope for scope in demands.scopes if scope.sources]
     if not scopes:
@@ -31,11 +44,21 @@ def plant_witness(draft: Draft) -> None:
     if together:
         choices += [(link, True) for link in demands.links if random.random() < 0.8]
     grouping = next((scope for scope in chosen if scope.groups), None)
-    times = _group_size(grouping, random)
-    held: dict[int, Value] = {}  # the values of the classes that the group's columns are in
+    times = _group_size(grouping, turn, random)
     bounds = _bound_values(grouping, times, random)
+    sources = [source for scope in chosen for source in scope.sources]
+    if random.random() < 0.1:
+        sources = [random.choice(sources)]  # rows that find no partner
+    slots = list(_slots(draft, chosen, sources, choices, grouping, bounds))
+    held = {slot: _value(draft, slot) for slot in slots if slot.kept}
     for _ in range(times):
-        _plant_once(draft, chosen, choices, grouping, held, bounds)
+        fixed: dict[int, dict[str, Value]] = {source: {} for source in sources}
+        for slot in slots:
+            value = held[slot] if slot.kept else _value(draft, slot)
+            for source, column in slot.nodes:
+                fixed[source][column] = value
+        for source in sources:
+            draft.plant(demands.tables[source], fixed[source])
 
 
 def choose(formula: Formula, wanted: bool, random: Random) -> list[Choice]:
@@ -57,9 +80,9 @@ def choose(formula: Formula, wanted: bool, random: Random) -> list[Choice]:
     return [(formula, wanted)]
 
 
-def _group_size(scope: Scope | None, random: Random) -> int:
+def _group_size(scope: Scope | None, turn: int, random: Random) -> int:
     if scope is not None and scope.sizes:
-        return max(1, min(LARGEST_GROUP, random.choice(scope.sizes) + random.choice((-1, 0, 0, 1))))
+        return max(1, min(LARGEST_GROUP, random.choice(scope.sizes) + (0, 1, -1)[turn % 3]))
     return random.choice((1, 1, 2, 3))
 
 
@@ -73,54 +96,49 @@ def _bound_values(scope: Scope | None, times: int, random: Random) -> dict[Node,
     return found
 
 
-def _plant_once(
+def _slots(
     draft: Draft,
     scopes: list[Scope],
+    sources: list[int],
     choices: list[Choice],
     grouping: Scope | None,
-    held: dict[int, Value],
     bounds: dict[Node, Value],
-) -> None:
-    demands = draft.world.demands
-    sources = [source for scope in scopes for source in scope.sources]
-    nodes: dict[Node, None] = dict.fromkeys(node for node in demands.mentioned if node[0] in sources)
-    nodes = dict.fromkeys(sorted(nodes))
+) -> Iterator[Slot]:
+    """The columns of the sources that a witness decides, those together that have to be equal."""
+    nodes = dict.fromkeys(node for node in sorted(draft.world.demands.mentioned) if node[0] in sources)
     pairs = [
         (same.one, same.other)
-        for same, wanted in choices
-        if wanted and isinstance(same, Same) and same.one in nodes and same.other in nodes
+        for same, met in choices
+        if met and isinstance(same, Same) and same.one in nodes and same.other in nodes
     ]
-    fixed: dict[int, dict[str, Value]] = {source: {} for source in sources}
-    for number, nodes_of_class in enumerate(grouped(nodes, pairs)):
-        kept = grouping is not None and any(node in grouping.groups for node in nodes_of_class)
-        leaves = [(leaf, wanted) for leaf, wanted in choices if isinstance(leaf, Leaf) and leaf.node in nodes_of_class]
-        bound = next((bounds[node] for node in nodes_of_class if node in bounds), None)
-        if len(nodes_of_class) == 1 and not leaves and not kept and bound is None:
-            continue
-        if kept and number in held:
-            value = held[number]
-        else:
-            value = bound if bound is not None else _value(draft, nodes_of_class[0], leaves)
-            if kept:
-                held[number] = value
-        for source, column in nodes_of_class:
-            fixed[source][column] = value
-    for source in sources:
-        draft.plant(demands.tables[source], fixed[source])
+    shown = {node for scope in scopes for node in scope.outputs} if draft.random.random() < 0.5 else set()
+    groups = set(grouping.groups) if grouping is not None else set()
+    counted = grouping is not None and bool(grouping.sizes) and draft.random.random() < 0.7
+    for together in grouped(nodes, pairs):
+        leaves = tuple((leaf, met) for leaf, met in choices if isinstance(leaf, Leaf) and leaf.node in together)
+        bound = next((bounds[node] for node in together if node in bounds), None)
+        kept = not groups.isdisjoint(together)
+        fresh = not leaves and (not shown.isdisjoint(together) or (kept and counted))
+        if len(together) > 1 or leaves or kept or fresh or bound is not None:
+            yield Slot(tuple(together), leaves, bound, kept, fresh)
 
 
-def _value(draft: Draft, node: Node, leaves: list[tuple[Leaf, bool]]) -> Value:
-    """A value that meets and breaks the conditions as wanted, if one can be found; else any of the domain."""
-    table = draft.world.demands.tables[node[0]]
-    domain = draft.world.domains[table.name.casefold(), node[1]]
+def _value(draft: Draft, slot: Slot) -> Value:
+    """A value that meets and breaks the slot's conditions as wanted, if one can be found; else any of its domain."""
+    if slot.bound is not None:
+        return slot.bound
+    number, column = slot.nodes[0]
+    table = draft.world.demands.tables[number]
+    domain = draft.world.domains[table.name.casefold(), column]
+    if slot.fresh:
+        return draft.standing_out(domain)
     pool = draft.pool(domain)
-    affinity = table.stored[table.position[node[1]]].affinity
-    dated = any(map(values.is_date, pool))
-    tests = [(Leaf(leaf.node, leaf.op, values.coerce(leaf.value, affinity)), wanted) for leaf, wanted in leaves]
-    if any(leaf.op == "null" and wanted for leaf, wanted in tests):
+    affinity = table.stored[table.position[column]].affinity
+    tests = [(Leaf(leaf.node, leaf.op, values.coerce(leaf.value, affinity)), met) for leaf, met in slot.choices]
+    if any(leaf.op == "null" and met for leaf, met in tests):
         return None
-    near = [values.coerce(value, affinity) for leaf, _ in tests for value in values.around(leaf, dated)]
-    fitting = [v for v in near if all(values.holds(leaf, v) == wanted for leaf, wanted in tests)]
+    near = [values.coerce(value, affinity) for leaf, _ in tests for value in values.around(leaf, domain.dated)]
+    fitting = [v for v in near if all(values.holds(leaf, v) == met for leaf, met in tests)]
     if not fitting or draft.random.random() < 0.2:
-        fitting += [v for v in pool if all(values.holds(leaf, v) == wanted for leaf, wanted in tests)]
+        fitting += [v for v in pool if all(values.holds(leaf, v) == met for leaf, met in tests)]
     return draft.random.choice(fitting or pool)
