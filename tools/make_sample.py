@@ -28,7 +28,7 @@ from sample_rows.label import COMPLEXITIES, TASKS, complexity, explanation, task
 from sample_rows.proof import flaw  # noqa: E402
 
 ATTEMPTS = 200  # draws before an ask is taken to be impossible on its domain
-BUNDLED = 330  # rows of the bundled sample: the first round
+BUNDLED = 352  # rows of the bundled sample: every ask once
 IDLE_ROUNDS = 20  # rounds without a new question before the asks count as used up
 
 
@@ -43,17 +43,23 @@ def make_rows(seed: int, split: str = "all", *, sound: bool = False) -> Iterator
     idle = 0
     for turn in count():
         found = len(asked)
-        for place in range(max(len(domain.asks) for domain in domains)):
-            for domain in domains:
-                if place >= len(domain.asks) or (domain.asks[place].edits and (turn or sound)):
-                    continue
-                row = _row(domain, domain.asks[place], Random(f"{seed} {turn} {domain.name} {place}"))
-                if row["sql_prompt"] not in asked:
-                    asked.add(row["sql_prompt"])
-                    yield {"id": len(asked)} | row
+        for domain, place, ask in _round(domains, Random(f"{seed} {turn}")):
+            if ask.edits and (turn or sound):
+                continue
+            row = _row(domain, ask, Random(f"{seed} {turn} {domain.name} {place}"))
+            if row["sql_prompt"] not in asked:
+                asked.add(row["sql_prompt"])
+                yield {"id": len(asked)} | row
         idle = idle + 1 if len(asked) == found else 0
         if idle == IDLE_ROUNDS:
             return
+
+
+def _round(domains: list[Domain], rng: Random) -> list[tuple[Domain, int, Ask]]:
+    """Every ask of every domain with its place in it, shuffled."""
+    asks = [(domain, place, ask) for domain in domains for place, ask in enumerate(domain.asks)]
+    rng.shuffle(asks)
+    return asks
 
 
 def _split(number: int) -> str:

@@ -10,15 +10,38 @@ from sample_rows.domain import Ask, Column, Domain, Table
 Value = str | int | float | None
 Rows = dict[str, list[dict[str, Value]]]
 
-_GIVEN = (
-    "Ada Amir Bea Carlo Dalia Emeka Freya Goran Hana Idris Jana Kofi Lena Mateo Nadia Oskar Priya Quinn Rosa Samir "
-    "Tilda Umar Vera Wanda Yusuf Zofia"
-).split()
-_FAMILY = (
-    "Abebe Berg Castillo Dahl Eriksen Farah Grant Hoang Ivanova Jensen Keller Lindqvist Moreau Nakata Okafor Petrov "
-    "Quist Rossi Silva Tanaka Usman Vargas Weber Yilmaz Zeman"
-).split()
-_MONTHS = "January February March April May June July August September October November December".split()
+_GIVEN = [
+    "Ada",
+    "Amir",
+    "Bea",
+    "Carlo",
+    "Dalia",
+    "Emeka",
+    "Freya",
+    "Goran",
+    "Hana",
+    "Idris",
+    "Jana",
+    "Kofi",
+    "Lena",
+] + ["Mateo", "Nadia", "Oskar", "Priya", "Quinn", "Rosa", "Samir", "Tilda", "Umar", "Vera", "Wanda", "Yusuf"]
+_FAMILY = ["Abebe", "Berg", "Castillo", "Dahl", "Eriksen", "Farah", "Grant", "Hoang", "Ivanova", "Jensen", "Keller"] + [
+    "Lindqvist",
+    "Moreau",
+    "Nakata",
+    "Okafor",
+    "Petrov",
+    "Rossi",
+    "Silva",
+    "Tanaka",
+    "Usman",
+    "Vargas",
+    "Weber",
+]
+_MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October"] + [
+    "November",
+    "December",
+]
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MONTH = re.compile(r"\d{4}-\d\d")
 _SLOT = re.compile(r"\{(\w+)(?::([^}]+))?\}")
@@ -138,11 +161,11 @@ def _literal(value: Value) -> str:
 
 def fill(ask: Ask, rows: Rows, rng: Random) -> tuple[str, str]:
     """(question, query) with every slot drawn."""
-    slots: dict[str, str] = {}
-    for name, source in _SLOT.findall(ask.query):
-        if source:
-            slots[name] = _slot(source, rows, rng)
-    if {"lo", "hi"} <= set(slots):
+    sources = {name: source for name, source in _SLOT.findall(ask.query) if source}
+    slots = {name: _slot(source, rows, rng) for name, source in sources.items()}
+    while "lo" in slots and slots["lo"] == slots["hi"]:
+        slots["hi"] = _slot(sources["hi"], rows, rng)
+    if "lo" in slots:
         slots["lo"], slots["hi"] = sorted((slots["lo"], slots["hi"]), key=lambda v: (len(v), v))
     query = _SLOT.sub(lambda slot: slots[slot[1]], ask.query)
     question = _SLOT.sub(lambda slot: _spoken(slots[slot[1]]), rng.choice(ask.questions))

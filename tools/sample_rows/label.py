@@ -29,6 +29,9 @@ TASKS = {
 }
 
 
+_NAMED = {Role.MAIN: "The query", Role.CTE: "The CTE {}", Role.DERIVED: "The derived table {}"}
+
+
 def complexity(tree: exp.Expression) -> str:
     """The hardest thing in a query, by Gretel's names."""
     if tree.find(exp.Window):
@@ -69,7 +72,7 @@ def explanation(query: str, context: str, dialect: str) -> str:
         else:
             sentences += [sentence(text) for text in change(block.node, phrases)]
             continue
-        who = "The query" if block.role is Role.MAIN else capital(block.label)
+        who = _NAMED[block.role].format(block.label) if block.role in _NAMED else capital(block.label)
         sentences.append(sentence(f"{who} {text}"))
     return " ".join(sentences)
 

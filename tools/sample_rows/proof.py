@@ -73,7 +73,8 @@ def _cuts_a_tie(db: apsw.Connection, tree: exp.Query, kept: int) -> bool:
     if not whole.args.get("order"):
         return True
     if isinstance(whole, exp.Select) and not whole.args.get("distinct"):
-        keys = [key.this.copy() for key in whole.args["order"].expressions]
+        named = {output.alias: output.this for output in whole.expressions if isinstance(output, exp.Alias)}
+        keys = [named.get(key.this.name, key.this).copy() for key in whole.args["order"].expressions]
         whole.set("expressions", [*whole.expressions, *keys])
     rows = db.execute(whole.sql("sqlite")).fetchall()
     width = len(tree.args["order"].expressions)
