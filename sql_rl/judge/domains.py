@@ -5,7 +5,7 @@ gold compares with a child's column reaches the parent's key too, and what the g
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -28,56 +28,99 @@ K = TypeVar("K", bound=Hashable)
 class Domain:
     """Values that some columns share. common: as in the given data; special: on and beside the gold's boundaries.
 
-    ranked: the gold ranks by it, so values should differ, and none be NULL. dated: it holds ISO dates.
+    lowest, highest: of the common ones, by which new ones are made. ranked: the gold ranks by it, so values should
+    differ, and none be NULL. dated: it holds ISO dates.
     """
 
     common: tuple[Value, ...]
     special: tuple[Value, ...]
+    lowest: Value
+    highest: Value
     ranked: bool
     dated: bool
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """All that a variant is drawn from. domains: of every stored column. references: by child table, declared
-    foreign keys and those that the gold's joins imply. order: the tables, parents before children as far as can be.
-    asked: folded names of the tables that the gold reads. sometimes_null: columns that may be NULL."""
+class Reference:
+    """Columns of a table that refer to columns of the table `parent` (folded name); places are in `Table.stored`."""
 
-    schema: Schema
+    places: tuple[int, ...]
+    parent: str
+    parent_places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A table to be filled. domains, nullable: of each stored column. keys: places of the columns of unique keys.
+
+    references: declared foreign keys that can be followed, and those that the gold's joins imply. asked: the gold
+    reads this table.
+    """
+
+    table: Table
+    name: str
+    domains: tuple[Domain, ...]
+    nullable: tuple[bool, ...]
+    keys: tuple[tuple[int, ...], ...]
+    references: tuple[Reference, ...]
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that a variant is drawn from. plans: by folded table name, parents before children as far as can be."""
+
     demands: Demands
-    domains: Mapping[Place, Domain]
-    references: Mapping[str, tuple[ForeignKey, ...]]
-    order: tuple[Table, ...]
-    asked: frozenset[str]
-    sometimes_null: frozenset[Place]
+    plans: Mapping[str, Plan]
 
 
 def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
     """The world of an example. given: its rows by table, each a tuple over `Table.stored`."""
     rows = {name.casefold(): _sample(table_rows) for name, table_rows in given.items()}
+    domains = _domains(schema, rows, demands)
+    references = _references(schema, demands)
+    asked = {table.name for table in demands.tables}
+    plans: dict[str, Plan] = {}
+    for table in _parents_first(schema, references):
+        name = table.name.casefold()
+        keys = tuple(_places(table, key.columns) for key in table.keys if not key.partial)
+        keys = tuple(key for key in keys if None not in key)
+        keyed = {place for key in keys for place in key}
+        own = tuple(domains[name, column.name.casefold()] for column in table.stored)
+        nullable = tuple(
+            not (column.not_null or domain.ranked or place in keyed) and _may_be_null(rows.get(name, ()), place)
+            for place, (column, domain) in enumerate(zip(table.stored, own, strict=True))
+        )
+        found = tuple(
+            Reference(
+                _places(table, key.columns),
+                key.parent.casefold(),
+                _places(schema.table(key.parent), key.parent_columns),
+            )
+            for key in references.get(name, ())
+        )
+        plans[name] = Plan(table, name, own, nullable, keys, found, table.name in asked)
+    return World(demands, plans)
+
+
+def _places(table: Table, columns: Sequence[str]) -> tuple[int | None, ...]:
+    return tuple(table.position.get(column.casefold()) for column in columns)
+
+
+def _domains(schema: Schema, rows: Rows, demands: Demands) -> dict[Place, Domain]:
+    """The domain of every stored column."""
     places = {(t.name.casefold(), c.name.casefold()): c for t in schema.tables for c in t.stored}
-    same = list(_meetings(schema, demands))
-    groups = grouped(places, same)
-    leaves = defaultdict(list)
-    for leaf in _all_leaves(schema, demands):
+    leaves: dict[Place, list[Leaf]] = defaultdict(list)
+    for leaf in _all_leaves(demands):
         leaves[_place(demands, leaf.node)].append(leaf)
     for place, found in _check_leaves(schema):
         leaves[place].append(found)
     ranked = {_place(demands, node) for node in demands.ranked}
     domains: dict[Place, Domain] = {}
-    for group in groups:
+    for group in grouped(places, _meetings(schema, demands)):
         domain = _domain([(places[place], _column(schema, rows, place), leaves[place]) for place in group])
         domains |= dict.fromkeys(group, replace(domain, ranked=not ranked.isdisjoint(group)))
-    references = _references(schema, demands)
-    keyed = {(t.name.casefold(), c.casefold()) for t in schema.tables for key in t.keys for c in key.columns}
-    nullable = frozenset(
-        place
-        for place, column in places.items()
-        if not (column.not_null or domains[place].ranked or place in keyed)
-        and _may_be_null(rows.get(place[0], ()), schema.table(place[0]).position[place[1]])
-    )
-    asked = frozenset(table.name.casefold() for table in demands.tables)
-    return World(schema, demands, domains, references, _parents_first(schema, references), asked, nullable)
+    return domains
 
 
 def _domain(columns: Sequence[tuple[Column, list[Value], list[Leaf]]]) -> Domain:
@@ -95,7 +138,9 @@ def _domain(columns: Sequence[tuple[Column, list[Value], list[Leaf]]]) -> Domain
         for leaf in leaves
         for value in values.around(leaf, dated)
     )
-    return Domain(tuple(common), tuple(values.distinct(special, GIVEN_VALUES)), ranked=False, dated=dated)
+    special = tuple(values.distinct(special, GIVEN_VALUES))
+    alike = [value for value in common if type(value) is type(common[0])]
+    return Domain(tuple(common), special, min(alike), max(alike), ranked=False, dated=dated)
 
 
 def _column(schema: Schema, rows: Rows, place: Place) -> list[Value]:
@@ -104,9 +149,9 @@ def _column(schema: Schema, rows: Rows, place: Place) -> list[Value]:
     return values.distinct((row[position] for row in rows.get(place[0], ())), GIVEN_VALUES)
 
 
-def grouped(items: Mapping[K, object], pairs: list[tuple[K, K]]) -> list[list[K]]:
+def grouped(items: Iterable[K], pairs: Iterable[tuple[K, K]]) -> list[list[K]]:
     """The items in groups, each the closure of what `pairs` puts together; in the order of the items."""
-    leader: dict[K, K] = {item: item for item in items}
+    leader = {item: item for item in items}
 
     def find(item: K) -> K:
         while leader[item] != item:
@@ -116,7 +161,7 @@ def grouped(items: Mapping[K, object], pairs: list[tuple[K, K]]) -> list[list[K]
     for one, other in pairs:
         leader[find(other)] = find(one)
     groups: dict[K, list[K]] = defaultdict(list)
-    for item in items:
+    for item in leader:
         groups[find(item)].append(item)
     return list(groups.values())
 
@@ -146,7 +191,7 @@ def _place(demands: Demands, node: tuple[int, str]) -> Place:
     return demands.tables[node[0]].name.casefold(), node[1]
 
 
-def _all_leaves(schema: Schema, demands: Demands) -> Iterator[Leaf]:
+def _all_leaves(demands: Demands) -> Iterator[Leaf]:
     for scope in demands.scopes:
         yield from (leaf for leaf in conditions(scope.formula) if isinstance(leaf, Leaf))
         yield from scope.bounds
@@ -158,7 +203,7 @@ def _check_leaves(schema: Schema) -> Iterator[tuple[Place, Leaf]]:
         for check in table.checks:
             query = sqlglot.exp.select("*").from_(sqlglot.exp.to_table(table.name, quoted=True))
             demands = read_demands(query.where(sqlglot.parse_one(check, dialect="sqlite")), schema)
-            for leaf in _all_leaves(schema, demands):
+            for leaf in _all_leaves(demands):
                 yield _place(demands, leaf.node), leaf
 
 
@@ -185,7 +230,7 @@ def _references(schema: Schema, demands: Demands) -> dict[str, tuple[ForeignKey,
     for table in schema.tables:
         for key in table.foreign_keys:
             parent = schema.table(key.parent)
-            if parent and all(column.casefold() in parent.position for column in key.parent_columns):
+            if parent and None not in (*_places(table, key.columns), *_places(parent, key.parent_columns)):
                 found[table.name.casefold()].append(key)
     for scope in demands.scopes:
         for same in conditions(scope.formula):

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import TypeVar
 
 from sql_rl.judge import values
 from sql_rl.judge.demands import Value
-from sql_rl.judge.domains import Domain, World
-from sql_rl.judge.schema import ForeignKey, Table
+from sql_rl.judge.domains import Domain, Plan, Reference, World
+
+T = TypeVar("T")
+Row = list[Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,168 +34,160 @@ class Draft:
         self.world = world
         self.random = random
         self._style = style
-        self._pools: dict[int, list[Value]] = {}
         self._serial = 0
-        self._rows: dict[str, list[list[Value]]] = {table.name.casefold(): [] for table in world.order}
-        self._keys: dict[str, list[tuple[int, ...]]] = {}
-        self._taken: dict[tuple[str, tuple[int, ...]], dict[tuple[Value, ...], list[Value]]] = {}
-        for table in world.order:
-            self._fill(table)
+        self._pools: dict[tuple[int, str], list[Value]] = {}  # by identity of the domain, and affinity
+        self._rows: dict[str, list[Row]] = {name: [] for name in world.plans}
+        # By table and the places of a key: the row that holds a key's values.
+        self._keyed: dict[tuple[str, tuple[int, ...]], dict[tuple[Value, ...], Row]] = {
+            (name, key): {} for name, plan in world.plans.items() for key in plan.keys
+        }
+        for plan in world.plans.values():
+            self._fill(plan)
 
     def rows(self) -> dict[str, list[tuple[Value, ...]]]:
         """The rows by the tables' declared names."""
-        return {table.name: [tuple(row) for row in self._rows[table.name.casefold()]] for table in self.world.order}
+        return {plan.table.name: list(map(tuple, self._rows[name])) for name, plan in self.world.plans.items()}
 
-    def pool(self, domain: Domain) -> list[Value]:
-        """The values that a domain draws from in this variant; more frequent ones stand in it more often."""
-        pool = self._pools.get(id(domain))
+    def pick(self, choices: Sequence[T]) -> T:
+        """One of them; `random.choice` takes three times as long, and most of the time goes there."""
+        return choices[int(self.random.random() * len(choices))]
+
+    def pool(self, domain: Domain, affinity: str) -> list[Value]:
+        """The values that a column draws from in this variant; more frequent ones stand in it more often."""
+        pool = self._pools.get((id(domain), affinity))
         if pool is None:
-            pool = self._pools[id(domain)] = self._draw_pool(domain)
+            if (id(domain), "") not in self._pools:
+                self._pools[id(domain), ""] = self._draw_pool(domain)
+            pool = [values.coerce(value, affinity) for value in self._pools[id(domain), ""]]
+            self._pools[id(domain), affinity] = pool
         return pool
 
     def _draw_pool(self, domain: Domain) -> list[Value]:
-        random, style = self.random, self._style
-        common = domain.common
         if domain.ranked:
-            return [*common, *values.more_like(common, 24, random), *domain.special]
-        common = random.sample(common, min(len(common), random.randint(*style.variety)))
+            return [*domain.common, *values.more_like(domain.common, 24, self.random), *domain.special]
+        style, count = self._style, self.random.randint(*self._style.variety)
+        common = self.random.sample(domain.common, min(count, len(domain.common)))
         if not domain.special:
             return common
-        special = domain.special
-        times = max(1, round(style.special / (1 - style.special) * len(common) / len(special)))
-        return common + list(special) * times
+        times = round(style.special / (1 - style.special) * len(common) / len(domain.special))
+        return common + list(domain.special) * max(1, times)
 
-    def _fill(self, table: Table) -> None:
-        name = table.name.casefold()
-        random, style = self.random, self._style
-        size = random.randint(*(style.asked if name in self.world.asked else style.spare))
-        columns: dict[str, list[Value]] = {}
-        for key in self.world.references.get(name, ()):
-            self._refer(table, key, columns, size)
-        for column in table.stored:
-            place = name, column.name.casefold()
-            if place[1] in columns:
-                continue
-            drawn = columns[place[1]] = random.choices(self.pool(self.world.domains[place]), k=size)
-            if place in self.world.sometimes_null and style.nulls:
-                columns[place[1]] = [None if random.random() < style.nulls else value for value in drawn]
-        keys = [tuple(c.casefold() for c in key.columns) for key in table.keys if not key.partial]
-        referring = {c.casefold() for key in self.world.references.get(name, ()) for c in key.columns}
-        for key in keys:
-            if len(key) == 1 and key[0] in table.position:
-                self._make_distinct(name, key[0], columns, size, key[0] in referring)
-        self._keys[name] = [
-            tuple(table.position[c] for c in key) for key in keys if all(c in table.position for c in key)
-        ]
-        for key in self._keys[name]:
-            self._taken[name, key] = {}
-        affinities = [column.affinity for column in table.stored]
-        order = [columns[column.name.casefold()] for column in table.stored]
-        coerced = ([values.coerce(v, a) for v in column] for column, a in zip(order, affinities, strict=True))
-        for row in zip(*coerced, strict=True):
-            self._put(name, list(row))
-        if not self._keys[name] and size > 3:
-            self._rows[name] += [list(row) for row in random.sample(self._rows[name], size // 6)]
+    def _fill(self, plan: Plan) -> None:
+        """Draw the rows of a table, column by column."""
+        stored = plan.table.stored
+        size = self.random.randint(*(self._style.asked if plan.asked else self._style.spare))
+        columns: list[list[Value] | None] = [None] * len(stored)
+        for reference in plan.references:
+            if all(columns[place] is None for place in reference.places):
+                self._refer(plan, reference, columns, size)
+        for key in plan.keys:
+            if len(key) == 1 and columns[key[0]] is None:
+                columns[key[0]] = self._distinct(plan.domains[key[0]], stored[key[0]].affinity, size)
+        for place, column in enumerate(stored):
+            if columns[place] is None:
+                columns[place] = self.random.choices(self.pool(plan.domains[place], column.affinity), k=size)
+            if plan.nullable[place] and self._style.nulls:
+                columns[place] = [
+                    None if self.random.random() < self._style.nulls else value for value in columns[place]
+                ]
+        for row in zip(*columns, strict=True):
+            self._put(plan, list(row))
+        if not plan.keys:  # nothing forbids that rows repeat
+            self._rows[plan.name] += [list(row) for row in self.random.sample(self._rows[plan.name], size // 6)]
 
-    def _refer(self, table: Table, key: ForeignKey, columns: dict[str, list[Value]], size: int) -> None:
+    def _refer(self, plan: Plan, reference: Reference, columns: list[list[Value] | None], size: int) -> None:
         """Draw the columns of a reference from the parent's rows, some parents more often than others."""
-        children = [column.casefold() for column in key.columns]
-        parent = self.world.schema.table(key.parent)
-        rows = self._rows[parent.name.casefold()]
-        if not rows or any(child in columns for child in children):
+        parents = self._rows[reference.parent]
+        if not parents:  # not drawn yet, since the references run in a circle
             return
-        places = [parent.position[column.casefold()] for column in key.parent_columns]
-        weights = [self.random.random() ** 2 + 0.02 for _ in rows]
-        drawn = self.random.choices(rows, weights, k=size)
-        nullable = all((table.name.casefold(), child) in self.world.sometimes_null for child in children)
-        for child, place in zip(children, places, strict=True):
-            columns[child] = [row[place] for row in drawn]
-        if nullable and self._style.nulls:
-            for index in range(size):
-                if self.random.random() < self._style.nulls:
-                    for child in children:
-                        columns[child][index] = None
+        weights = [self.random.random() ** 2 + 0.02 for _ in parents]
+        drawn = self.random.choices(parents, weights, k=size)
+        for place, parent_place in zip(reference.places, reference.parent_places, strict=True):
+            affinity = plan.table.stored[place].affinity
+            columns[place] = [values.coerce(row[parent_place], affinity) for row in drawn]
 
-    def _make_distinct(self, name: str, column: str, columns: dict[str, list[Value]], size: int, refers: bool) -> None:
-        if refers:
-            return  # rows that repeat a parent are left out instead
-        domain = self.world.domains[name, column]
-        pool = list(dict.fromkeys([*domain.special, *domain.common]))
-        if len(pool) < 2 * size:
-            pool += values.more_like(domain.common, 2 * size, self.random)
-        columns[column] = self.random.sample(pool, min(size, len(pool)))
-        columns[column] += [self.fresh(domain) for _ in range(size - len(columns[column]))]
+    def _distinct(self, domain: Domain, affinity: str, size: int) -> list[Value]:
+        pool = list(dict.fromkeys(values.coerce(value, affinity) for value in (*domain.special, *domain.common)))
+        drawn = self.random.sample(pool, min(size, len(pool)))
+        return drawn + [values.coerce(self.fresh(domain), affinity) for _ in range(size - len(drawn))]
 
     def fresh(self, domain: Domain) -> Value:
         """A value that no row holds yet, above all others."""
         self._serial += 1
-        return values.beyond(domain.common, self._serial)
+        return values.shifted(domain.highest, self._serial)
 
     def standing_out(self, domain: Domain) -> Value:
         """A value that no row holds yet, above or below all others."""
         self._serial += 1
-        return values.beyond(domain.common, self._serial if self.random.random() < 0.5 else -self._serial)
+        if self.random.random() < 0.5:
+            return values.shifted(domain.highest, self._serial)
+        return values.shifted(domain.lowest, -self._serial)
 
-    def _put(self, name: str, row: list[Value]) -> bool:
+    def _put(self, plan: Plan, row: Row) -> bool:
         """Add a row unless a key of it is taken. Was it added?"""
-        keys = [(key, tuple(row[place] for place in key)) for key in self._keys[name]]
-        if any(None not in parts and parts in self._taken[name, key] for key, parts in keys):
-            return False
-        for key, parts in keys:
-            self._taken[name, key][parts] = row
-        self._rows[name].append(row)
+        found = []
+        for key in plan.keys:
+            holders = self._keyed[plan.name, key]
+            parts = tuple([row[place] for place in key])
+            if parts in holders and None not in parts:
+                return False
+            found.append((holders, parts))
+        for holders, parts in found:
+            holders[parts] = row
+        self._rows[plan.name].append(row)
         return True
 
-    def plant(self, table: Table, fixed: Mapping[str, Value], depth: int = 0) -> None:
-        """See to it that there is a row with these values: change the one that has their key, or add one."""
-        name = table.name.casefold()
-        wanted = {
-            table.position[column]: values.coerce(value, table.stored[table.position[column]].affinity)
-            for column, value in fixed.items()
-        }
-        for key in self._keys[name]:
+    def plant(self, plan: Plan, fixed: Mapping[int, Value], depth: int = 0) -> None:
+        """See to it that there is a row with these values by place: change the one that has their key, or add one."""
+        stored = plan.table.stored
+        wanted = {place: values.coerce(value, stored[place].affinity) for place, value in fixed.items()}
+        for key in plan.keys:
             if all(place in wanted for place in key):
-                row = self._taken[name, key].get(tuple(wanted[place] for place in key))
+                row = self._keyed[plan.name, key].get(tuple([wanted[place] for place in key]))
                 if row is not None:
-                    keyed = {place for other in self._keys[name] for place in other}
-                    for place, value in wanted.items():
-                        if place not in keyed:
-                            row[place] = value
-                    self._adopt(table, row, depth)
+                    self._change(plan, row, wanted, depth)
                     return
-        rows = self._rows[name]
-        row = list(self.random.choice(rows)) if rows else [self._any(name, c.name) for c in table.stored]
+        rows = self._rows[plan.name]
+        row = list(self.pick(rows)) if rows else [self._any(plan, place) for place in range(len(stored))]
         for place, value in wanted.items():
             row[place] = value
-        for key in self._keys[name]:
+        for key in plan.keys:
             free = [place for place in key if place not in wanted]
             if free:
-                place = self.random.choice(free)
-                column = table.stored[place]
-                row[place] = values.coerce(
-                    self.fresh(self.world.domains[name, column.name.casefold()]), column.affinity
-                )
-        if self._put(name, row):
-            self._adopt(table, row, depth)
+                place = self.pick(free)
+                row[place] = values.coerce(self.fresh(plan.domains[place]), stored[place].affinity)
+        if self._put(plan, row):
+            self._adopt(plan, row, depth)
 
-    def _any(self, name: str, column: str) -> Value:
-        return self.random.choice(self.pool(self.world.domains[name, column.casefold()]))
+    def _change(self, plan: Plan, row: Row, wanted: Mapping[int, Value], depth: int) -> None:
+        """Give a row the wanted values wherever they are no part of a key."""
+        for place, value in wanted.items():
+            if not any(place in key for key in plan.keys):
+                row[place] = value
+        self._adopt(plan, row, depth)
 
-    def _adopt(self, table: Table, row: Sequence[Value], depth: int) -> None:
+    def _any(self, plan: Plan, place: int) -> Value:
+        return self.pick(self.pool(plan.domains[place], plan.table.stored[place].affinity))
+
+    def _adopt(self, plan: Plan, row: Row, depth: int) -> None:
         """Give a row the parents that it refers to."""
-        if depth == len(self.world.order):  # a circle
+        if depth > len(self.world.plans):  # the references run in a circle
             return
-        for key in self.world.references.get(table.name.casefold(), ()):
-            parent = self.world.schema.table(key.parent)
-            parts = [row[table.position[column.casefold()]] for column in key.columns]
+        for reference in plan.references:
+            parts = tuple([row[place] for place in reference.places])
             if None in parts:
                 continue
-            places = [parent.position[column.casefold()] for column in key.parent_columns]
-            known = self._taken.get((parent.name.casefold(), tuple(places)))
-            if known is not None:
-                if tuple(parts) in known:
-                    continue
-            elif any([other[place] for place in places] == parts for other in self._rows[parent.name.casefold()]):
-                continue
-            columns = [column.casefold() for column in key.parent_columns]
-            self.plant(parent, dict(zip(columns, parts, strict=True)), depth + 1)
+            parent = self.world.plans[reference.parent]
+            stored = parent.table.stored
+            parts = tuple(
+                values.coerce(part, stored[place].affinity)
+                for part, place in zip(parts, reference.parent_places, strict=True)
+            )
+            holders = self._keyed.get((reference.parent, reference.parent_places))
+            if holders is None:
+                rows = self._rows[reference.parent]
+                known = any(tuple([other[place] for place in reference.parent_places]) == parts for other in rows)
+            else:
+                known = parts in holders
+            if not known:
+                self.plant(parent, dict(zip(reference.parent_places, parts, strict=True)), depth + 1)

@@ -19,17 +19,15 @@ _YEAR = re.compile(r"(19|20)\d{2}")
 
 def coerce(value: Value, affinity: str) -> Value:
     """The value as a column of that affinity stores it (datatype3.html, 3)."""
-    if isinstance(value, bool):
-        value = int(value)
-    if affinity == "TEXT" and isinstance(value, int | float):
-        return str(value)
-    if affinity in ("INTEGER", "REAL", "NUMERIC") and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        value = number(value.strip())
-    if affinity == "REAL" and isinstance(value, int):
-        return float(value)
-    if affinity in ("INTEGER", "NUMERIC") and isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    if value is None or affinity == "BLOB":
+        return value
+    if affinity == "TEXT":
+        return str(value) if isinstance(value, int | float) else value
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = number(value)
+    if affinity == "REAL":
+        return float(value) if isinstance(value, int) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def is_date(value: Value) -> bool:
@@ -125,30 +123,19 @@ def plain(kind: str, name: str) -> list[Value]:
 
 
 def more_like(model: Sequence[Value], count: int, random: Random) -> list[Value]:
-    """Up to `count` new values in the manner of the given ones, for columns that need many distinct ones."""
-    known = set(model)
+    """Some `count` values in the manner of the given ones, most of them new."""
     numbers = [value for value in model if isinstance(value, int | float)]
     low, high = (min(numbers), max(numbers)) if numbers else (0, 0)
     made: list[Value] = []
-    for serial in range(1, 2 * count + 1):
-        match random.choice(model):
+    for serial, value in enumerate(random.choices(model, k=count), 1):
+        match value:
             case int():
-                new: Value = random.randint(int(low), int(high) + 2 * count)
+                made.append(random.randint(int(low), int(high) + 2 * count))
             case float():
-                new = round(random.uniform(low, high + 1), 2)
-            case other:
-                new = shifted(other, serial)
-        if new not in known and len(made) < count:
-            known.add(new)
-            made.append(new)
+                made.append(round(random.uniform(low, high + 1), 2))
+            case _:
+                made.append(shifted(value, serial))
     return made
-
-
-def beyond(model: Sequence[Value], serial: int) -> Value:
-    """A value that is greater than all the given ones, or less for a negative serial number; another for each."""
-    kind = type(model[0])
-    alike = [value for value in model if type(value) is kind]
-    return shifted(max(alike) if serial > 0 else min(alike), serial)
 
 
 def shifted(value: Value, serial: int) -> Value:

@@ -6,13 +6,13 @@ broken and the others hold, as in constraint-based test data for SQL mutants (Ch
 for testing and grading SQL queries"). Groups get as many rows as HAVING asks for, one fewer or one more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from sql_rl.judge import values
 from sql_rl.judge.demands import Both, Either, Formula, Leaf, Node, Not, Same, Scope, Value
-from sql_rl.judge.domains import grouped
+from sql_rl.judge.domains import Domain, Plan, grouped
 from sql_rl.judge.draft import Draft
 
 LARGEST_GROUP = 60
@@ -22,13 +22,13 @@ Choice = tuple[Leaf | Same, bool]  # a condition, and whether it is to be met
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Columns that hold one value. kept: the same for all rows of a group. fresh: a value that no other row holds."""
+    """Columns that hold one value. domain: theirs. fitting: what may stand there; () for a value of its own that
+    stands out. kept: the same for all rows of a group."""
 
     nodes: tuple[Node, ...]
-    choices: tuple[tuple[Leaf, bool], ...]
-    bound: Value
+    domain: Domain
+    fitting: Sequence[Value]
     kept: bool
-    fresh: bool
 
 
 def plant_witness(draft: Draft, turn: int) -> None:
@@ -50,15 +50,16 @@ def plant_witness(draft: Draft, turn: int) -> None:
     if random.random() < 0.1:
         sources = [random.choice(sources)]  # rows that find no partner
     slots = list(_slots(draft, chosen, sources, choices, grouping, bounds))
-    held = {slot: _value(draft, slot) for slot in slots if slot.kept}
+    held = {id(slot): _value(draft, slot) for slot in slots if slot.kept}
+    plans = {source: draft.world.plans[demands.tables[source].name.casefold()] for source in sources}
     for _ in range(times):
-        fixed: dict[int, dict[str, Value]] = {source: {} for source in sources}
+        fixed: dict[int, dict[int, Value]] = {source: {} for source in sources}
         for slot in slots:
-            value = held[slot] if slot.kept else _value(draft, slot)
+            value = held[id(slot)] if slot.kept else _value(draft, slot)
             for source, column in slot.nodes:
-                fixed[source][column] = value
+                fixed[source][plans[source].table.position[column]] = value
         for source in sources:
-            draft.plant(demands.tables[source], fixed[source])
+            draft.plant(plans[source], fixed[source])
 
 
 def choose(formula: Formula, wanted: bool, random: Random) -> list[Choice]:
@@ -115,30 +116,33 @@ def _slots(
     groups = set(grouping.groups) if grouping is not None else set()
     counted = grouping is not None and bool(grouping.sizes) and draft.random.random() < 0.7
     for together in grouped(nodes, pairs):
-        leaves = tuple((leaf, met) for leaf, met in choices if isinstance(leaf, Leaf) and leaf.node in together)
+        leaves = [(leaf, met) for leaf, met in choices if isinstance(leaf, Leaf) and leaf.node in together]
         bound = next((bounds[node] for node in together if node in bounds), None)
         kept = not groups.isdisjoint(together)
-        fresh = not leaves and (not shown.isdisjoint(together) or (kept and counted))
+        fresh = not leaves and bound is None and (not shown.isdisjoint(together) or (kept and counted))
         if len(together) > 1 or leaves or kept or fresh or bound is not None:
-            yield Slot(tuple(together), leaves, bound, kept, fresh)
+            source, column = together[0]
+            plan = draft.world.plans[draft.world.demands.tables[source].name.casefold()]
+            place = plan.table.position[column]
+            fitting = [bound] if bound is not None else [] if fresh else _fitting(draft, plan, place, leaves)
+            yield Slot(tuple(together), plan.domains[place], fitting, kept)
 
 
 def _value(draft: Draft, slot: Slot) -> Value:
-    """A value that meets and breaks the slot's conditions as wanted, if one can be found; else any of its domain."""
-    if slot.bound is not None:
-        return slot.bound
-    number, column = slot.nodes[0]
-    table = draft.world.demands.tables[number]
-    domain = draft.world.domains[table.name.casefold(), column]
-    if slot.fresh:
-        return draft.standing_out(domain)
-    pool = draft.pool(domain)
-    affinity = table.stored[table.position[column]].affinity
-    tests = [(Leaf(leaf.node, leaf.op, values.coerce(leaf.value, affinity)), met) for leaf, met in slot.choices]
+    return draft.pick(slot.fitting) if slot.fitting else draft.standing_out(slot.domain)
+
+
+def _fitting(draft: Draft, plan: Plan, place: int, leaves: list[tuple[Leaf, bool]]) -> list[Value]:
+    """Values that meet and break the conditions as wanted, if there are any; else all of the column's pool."""
+    domain, affinity = plan.domains[place], plan.table.stored[place].affinity
+    pool = draft.pool(domain, affinity)
+    if not leaves:
+        return pool
+    tests = [(Leaf(leaf.node, leaf.op, values.coerce(leaf.value, affinity)), met) for leaf, met in leaves]
     if any(leaf.op == "null" and met for leaf, met in tests):
-        return None
+        return [None]
     near = [values.coerce(value, affinity) for leaf, _ in tests for value in values.around(leaf, domain.dated)]
     fitting = [v for v in near if all(values.holds(leaf, v) == met for leaf, met in tests)]
     if not fitting or draft.random.random() < 0.2:
         fitting += [v for v in pool if all(values.holds(leaf, v) == met for leaf, met in tests)]
-    return draft.random.choice(fitting or pool)
+    return fitting or pool
