@@ -37,6 +37,7 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("postgres",),
     ),
     (r"\bDATE_(?:TRUNC|PART)\s*\(\s*'", ("postgres", "snowflake")),
+    (r"\bPOSITION\s*\([^()]*\bIN\b", ("postgres", "mysql")),
     (r"\bFETCH\s+(?:FIRST|NEXT)\b", ("postgres", "oracle")),
     (
         r"\bSELECT\s+(?:DISTINCT\s+)?TOP\b|\bGETDATE\s*\(|\bIDENTITY\s*\(|\bNVARCHAR\b|\bDATEPART\s*\(|\bLEN\s*\(",
@@ -64,7 +65,7 @@ _ANY_MARK = re.compile("|".join(f"(?:{pattern})" for pattern, _ in _MARKS), re.I
 
 # What SQLite takes without a word and understands otherwise, whoever wrote it …
 _TAKEN_OTHERWISE = re.compile(
-    r"""\bAS\s+(?:DATE|DATETIME|TIMESTAMP|STRING|DECIMAL|NUMERIC)\b\s*(?:\([\d\s,]*\))?\s*\)   # CAST
+    r"""\bAS\s+(?:DATE|DATETIME|TIMESTAMP|STRING|DECIMAL|NUMERIC|SIGNED|UNSIGNED)\b\s*(?:\([\d\s,]*\))?\s*\)   # CAST
       | \b(?:AUTO_INCREMENT|(?:BIG|SMALL)?SERIAL|IDENTITY)\b                                     # no counting
       | \b(?:CURRENT_(?:DATE|TIMESTAMP)|NOW\s*\(\s*\)|CURDATE\s*\(\s*\))(?:\s*\(\s*\))?\s*[-+]   # no dates
       | [-+]\s*(?:CURRENT_(?:DATE|TIMESTAMP)|NOW\s*\(|CURDATE\s*\()
@@ -107,7 +108,7 @@ class _Backticks(SQLite):
 class Reading:
     """One way to read a statement. sql: for SQLite, '' where nothing is to be done; may be several statements.
 
-    final: nothing speaks for another dialect, so an unknown name is an unknown name in any other reading too.
+    final: it is the likeliest reading, so a name unknown in it need not be looked for in others.
     """
 
     dialect: str
@@ -141,7 +142,7 @@ def readings(statement: str, home: str, scope: Scope) -> Iterator[Reading]:
     for dialect in dict.fromkeys([*dialects, *OTHERS]):
         reading = translate(statement, replace(scope, dialect=dialect))
         if reading is not None:
-            yield reading
+            yield replace(reading, final=dialect == likely)
     if otherwise:
         yield native
 
@@ -171,7 +172,7 @@ def translate(statement: str, scope: Scope) -> Reading | None:
     tree = parse(statement, scope.dialect)
     if tree is None:
         return None
-    if scope.dialect != "mysql" and resolve_strings(tree, scope):
+    if scope.dialect != "mysql" and resolve_strings(tree, statement, scope):
         notes.append("names in double quotes read as strings")
     statements, defined = statements_for_sqlite(tree)
     notes += defined

@@ -53,7 +53,7 @@ class Reference:
         tree = parse(sql)
         if tree is None or not reads:
             return cls(sql, ground.clock, tree, GoldPlan(reads))
-        resolve_strings(tree, ground.scope)
+        resolve_strings(tree, sql, ground.scope)
         plan = analyse(tree, ground.schema)
         return cls(sql, ground.clock, tree, plan, rivals(tree, ground.schema), depends_on_scan(tree))
 

@@ -54,21 +54,27 @@ def _name_columns_of_qualify(tree: exp.Expression) -> None:
             select.set("expressions", named)
 
 
-def resolve_strings(tree: exp.Expression, scope: Scope) -> bool:
+def resolve_strings(tree: exp.Expression, text: str, scope: Scope) -> bool:
     """Read names in double quotes that name no column and no alias as strings, in place, as SQLite does.
 
-    Returns whether there were any.
+    text: what the tree was read from; the tree does not tell one kind of quotes from another. Returns whether there
+    were any.
     """
-    quoted = [
-        c for c in tree.find_all(exp.Column) if not c.table and isinstance(c.this, exp.Identifier) and c.this.quoted
-    ]
-    if not quoted:
+    if '"' not in text:
         return False
     known = scope.columns | {alias.alias.casefold() for alias in tree.find_all(exp.Alias)}
-    found = [column for column in quoted if column.name.casefold() not in known]
-    for column in found:
+    strings = [
+        column
+        for column in tree.find_all(exp.Column)
+        if not column.table
+        and isinstance(column.this, exp.Identifier)
+        and column.this.quoted
+        and column.name.casefold() not in known
+        and f'"{column.name}"' in text
+    ]
+    for column in strings:
         column.replace(exp.Literal.string(column.name))
-    return bool(found)
+    return bool(strings)
 
 
 def call(name: str, *arguments: exp.Expression | str | int) -> exp.Anonymous:
@@ -358,6 +364,7 @@ _HANDLERS: dict[type[exp.Expression], Handler] = {
     exp.Array: lambda node, _: call("json_array", *node.expressions),
     exp.ApproxDistinct: lambda node, _: exp.Count(this=exp.Distinct(expressions=[node.this])),
     exp.RegexpILike: lambda node, _: call("regexp_i_like", node.this, node.expression),
+    exp.National: lambda node, _: exp.Literal.string(node.name),
     exp.Xor: _either,
     exp.AtTimeZone: lambda node, _: node.this,
     exp.Trunc: lambda node, _: call("cut_number", node.this, node.args.get("decimals") or 0),
