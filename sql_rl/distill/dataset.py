@@ -131,8 +131,9 @@ class _Part:
             self._flush()
 
     def _flush(self) -> None:
-        self._writer.write_batch(pa.RecordBatch.from_pylist(self._batch, schema=self._schema))
-        self._batch.clear()
+        if self._batch:  # an empty row group is more than `datasets` can read
+            self._writer.write_batch(pa.RecordBatch.from_pylist(self._batch, schema=self._schema))
+            self._batch.clear()
 
     def close(self) -> None:
         self._flush()

@@ -12,7 +12,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,12 +34,14 @@ class Journal:
 
     path: created with its `run` line if it is not there. identity: what makes it this run and no other; a journal
     with another is refused (UsageError, exit 2) saying what differs. window: requests in flight, for the reserve.
-    full: the disk has no room; the reserve was given up so that in-flight answers can be kept.
+    on_full: called once when the disk has no more room and the reserve is given up, so that what is in flight can
+    still be kept; nothing new should be asked from then on.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, Any], window: int) -> None:
+    def __init__(self, path: Path, identity: Mapping[str, Any], window: int, on_full: Callable[[], None]) -> None:
         self.path = path
-        self.full = False
+        self._on_full = on_full
+        self._full = False
         self._offsets: dict[bytes, int] = {}
         self._reserve = path.with_suffix(".reserve")
         try:
@@ -91,10 +93,11 @@ class Journal:
         try:
             self._write(data, start)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or self.full:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or self._full:
                 raise _cannot_write(self.path, error) from error
-            self.full = True
+            self._full = True
             self._reserve.unlink(missing_ok=True)
+            self._on_full()
             try:
                 self._write(data, start)
             except OSError as again:

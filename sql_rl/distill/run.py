@@ -134,7 +134,13 @@ def distill(settings: Settings, secrets: Secrets) -> Report:
 async def _run(run: Plan, teacher: Teacher, seconds_before: float) -> Report:
     started = time.monotonic()
     stop, unanswered = Stop(), list[str]()
-    with Journal(run.folder.journal, run.identity(), run.settings.distill.batch_size) as journal, signals(stop):
+
+    def disk_is_full() -> None:
+        problem = f"{run.folder.path}: the disk is full; nothing finished is lost"
+        stop.set(SqlRlError(f"{problem}: make room and run the same command again"))
+
+    window = run.settings.distill.batch_size
+    with Journal(run.folder.journal, run.identity(), window, disk_is_full) as journal, signals(stop):
         async with teacher:
             await _settle_all(run, teacher, journal, stop, unanswered)
         counters = await _derive(run, teacher, journal)
@@ -175,13 +181,6 @@ async def _settle_all(run: Plan, teacher: Teacher, journal: Journal, stop: Stop,
             async def beat() -> None:
                 display.update()
                 await asyncio.to_thread(journal.sync)
-                if journal.full:
-                    stop.set(
-                        SqlRlError(
-                            f"{run.folder.path}: the disk is full; nothing finished is lost: "
-                            "make room and run the same command again"
-                        )
-                    )
 
             async with every(1.0, beat):
                 rows = ROWS_PER_REQUEST * options.batch_size

@@ -67,6 +67,8 @@ class OpenAITeacher:
         try:
             async with self._session.post(self._url, data=json.dumps(body), allow_redirects=False) as response:
                 raw = await response.read()
+        except aiohttp.ConnectionTimeoutError as error:
+            raise Transient(f"{self._url}: cannot connect: no answer", connected=False) from error
         except TimeoutError as error:
             raise Transient(f"{self._url}: no answer within {self._timeout:g} s") from error
         except aiohttp.ClientConnectorError as error:

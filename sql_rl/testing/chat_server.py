@@ -81,25 +81,25 @@ class ChatServer:
     @contextlib.contextmanager
     def running(self) -> Iterator["ChatServer"]:
         """Serves from a thread of its own, on a free port of loopback, until the block ends."""
-        ready, stop = threading.Event(), asyncio.Event()
-        loop = asyncio.new_event_loop()
+        ready, finish = threading.Event(), asyncio.Event()
 
         async def serve() -> None:
+            self._loop = asyncio.get_running_loop()
             await self.start()
             ready.set()
-            await stop.wait()
+            await finish.wait()
             await self._runner.cleanup()
 
-        thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+        thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
         thread.start()
         ready.wait(10)
         try:
             yield self
         finally:
-            loop.call_soon_threadsafe(stop.set)
+            self._loop.call_soon_threadsafe(finish.set)
             thread.join(10)
-            loop.close()
 
+    _loop: Any = None
     _runner: Any = None
 
     async def start(self) -> None:

@@ -1,0 +1,102 @@
+"""The journal: nothing that was finished is lost, and what it holds is found again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sql_rl.distill.journal import Journal, key_of, retire
+from sql_rl.errors import SqlRlError, UsageError
+
+IDENTITY = {"model": "m", "seed": None}
+
+
+def opened(path: Path, **identity: object) -> Journal:
+    return Journal(path, IDENTITY | identity, window=1, on_full=lambda: None)
+
+
+def test_what_was_added_is_found_by_this_and_by_the_next(tmp_path: Path):
+    path = tmp_path / "journal.jsonl"
+    long = "ä'\n" * 10_000
+    with opened(path) as journal:
+        journal.add("completion", key_of({"a": 1}), {"text": long})
+        journal.add("judgement", key_of({"a": 1}), {"verdict": "match"})
+        assert journal.get("completion", key_of({"a": 1}))["text"] == long
+    with opened(path) as journal:
+        assert len(journal) == 2
+        assert journal.get("completion", key_of({"a": 1}))["text"] == long
+        assert journal.get("judgement", key_of({"a": 1}))["verdict"] == "match"
+        assert journal.get("completion", key_of({"a": 2})) is None
+
+
+def test_every_line_is_json_with_kind_and_key(tmp_path: Path):
+    path = tmp_path / "journal.jsonl"
+    with opened(path) as journal:
+        journal.add("refusal", key_of({}), {"message": "no"})
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert (first["kind"], first["identity"]) == ("run", IDENTITY)
+    assert second == {"kind": "refusal", "key": key_of({}), "message": "no"}
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_torn_last_line_is_cut_off(tmp_path: Path, cut: int):
+    path = tmp_path / "journal.jsonl"
+    with opened(path) as journal:
+        journal.add("completion", key_of({"a": 1}), {"text": "one"})
+    whole = path.read_bytes()
+    with opened(path) as journal:
+        journal.add("completion", key_of({"a": 2}), {"text": "two"})
+    path.write_bytes(path.read_bytes()[:-cut])
+    with opened(path) as journal:
+        assert path.read_bytes() == whole
+        assert journal.get("completion", key_of({"a": 1}))["text"] == "one"
+        assert journal.get("completion", key_of({"a": 2})) is None
+
+
+def test_a_damaged_line_in_the_middle_is_an_error(tmp_path: Path):
+    path = tmp_path / "journal.jsonl"
+    with opened(path) as journal:
+        journal.add("completion", key_of({"a": 1}), {"text": "one"})
+    path.write_text(path.read_text().replace('"kind":"completion"', '"kind":com'))
+    with pytest.raises(SqlRlError, match="line 2 is damaged"):
+        opened(path)
+
+
+def test_another_run_is_refused_and_told_what_differs(tmp_path: Path):
+    path = tmp_path / "journal.jsonl"
+    with opened(path):
+        pass
+    with pytest.raises(UsageError, match="model: 'm' there, 'n' now") as caught:
+        opened(path, model="n")
+    assert "seed" not in str(caught.value)
+
+
+def test_another_version_is_refused(tmp_path: Path):
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{"kind": "run", "version": 99, "identity": {}}\n')
+    with pytest.raises(UsageError, match="journal version 99, this one writes 1"):
+        opened(path)
+
+
+def test_retired_journals_are_kept(tmp_path: Path):
+    path = tmp_path / "journal.jsonl"
+    assert retire(path) is None
+    for number in (1, 2):
+        path.write_text(str(number))
+        assert retire(path) == tmp_path / f"journal-{number}.jsonl"
+    assert (tmp_path / "journal-1.jsonl").read_text() == "1"
+
+
+def test_keys_depend_on_content_alone():
+    assert key_of({"a": 1, "b": [2]}) == key_of({"b": [2], "a": 1})
+    assert key_of({"a": 1}) != key_of({"a": "1"})
+    assert len(key_of({})) == 32
+
+
+def test_the_reserve_is_real_and_given_back(tmp_path: Path):
+    journal = opened(tmp_path / "journal.jsonl")
+    reserve = tmp_path / "journal.reserve"
+    assert reserve.stat().st_blocks * 512 >= 32_768
+    with journal:
+        pass
+    assert not reserve.exists()

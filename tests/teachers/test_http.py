@@ -1,0 +1,97 @@
+"""What HTTP answers mean: tables."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from sql_rl.errors import RefusedError, StoppedEarlyError, UsageError
+from sql_rl.teachers.base import Refusal, Transient
+from sql_rl.teachers.http import completion, failure, retry_after
+
+URL = "http://h/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Refusal), (401, RefusedError), (403, RefusedError), (404, UsageError), (408, Transient), (409, Transient),
+        (413, Refusal), (422, Refusal), (425, Transient), (429, Transient), (498, Transient), (500, Transient),
+        (502, Transient), (503, Transient), (504, Transient), (529, Transient), (308, UsageError), (418, Refusal),
+    ],
+)  # fmt: skip
+def test_statuses(status: int, kind: type[Exception]):
+    error = failure(status, {}, json.dumps({"error": {"message": "so and so", "code": "x"}}), URL)
+    assert type(error) is kind
+    assert f"{status} from {URL}: so and so" in str(error)
+
+
+def test_a_spent_quota_ends_the_run():
+    body = json.dumps({"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}})
+    assert isinstance(failure(429, {}, body, URL), StoppedEarlyError)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"error": {"message": "a\\n b"}}', "a b"),
+        ('{"object": "error", "message": "vllm says"}', "vllm says"),
+        ('{"error": "plain"}', "plain"),
+        ('{"detail": "not found"}', "not found"),
+        ("<html>\nBad gateway</html>", "<html> Bad gateway</html>"),
+        ("", "500 from"),
+        ("[1]", "[1]"),
+    ],
+)
+def test_the_message_is_found_in_any_body(body: str, said: str):
+    assert said in str(failure(500, {}, body, URL))
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after": "Thu, 01 Jan 2026 00:00:09 GMT"}, 9.0),
+        ({"retry-after": "Wed, 31 Dec 2025 00:00:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-1"}, None),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None):
+    assert retry_after(headers, NOW) == seconds
+
+
+def answer(**message: object) -> dict:
+    return {"model": "m", "choices": [{"message": {"content": "x", **message}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+def test_reasoning_by_either_name(name: str):
+    assert completion(answer(**{name: "because"})).reasoning == "because"
+
+
+def test_usage_is_read():
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 5},
+    }
+    read = completion(answer() | {"usage": usage})
+    assert (read.prompt_tokens, read.completion_tokens, read.cached_tokens, read.reasoning_tokens) == (10, 7, 4, 5)
+
+
+def test_content_may_be_null():
+    assert completion(answer(content=None)).text == ""
+
+
+@pytest.mark.parametrize("body", [{}, [], None, 3, "x", {"choices": []}, {"choices": [{}]}, {"choices": [None]}])
+def test_a_body_that_is_no_completion_may_be_asked_for_again(body: object):
+    with pytest.raises(Transient, match="not a chat completion"):
+        completion(body)

@@ -1,0 +1,115 @@
+"""The OpenAI teacher against a real HTTP server on loopback."""
+
+import pytest
+
+from sql_rl.configure import Secrets
+from sql_rl.errors import RefusedError, UsageError
+from sql_rl.examples import Example
+from sql_rl.teachers.base import Refusal, Request, Sampling, Transient
+from sql_rl.teachers.openai import OpenAITeacher
+from sql_rl.testing.chat_server import ChatServer, Faults, chat_completion
+
+EXAMPLE = Example(row=0, id="0", question="q", context="c", gold="g")
+SECRETS = Secrets(api_key="sk-secret")
+
+
+def request(temperature: float | None = 0.5, seed: int | None = None) -> Request:
+    return Request(EXAMPLE, [{"role": "user", "content": "Question: q"}], Sampling(temperature, 99, seed), 0)
+
+
+def teacher(server: ChatServer, secrets: Secrets = SECRETS, timeout: float = 5.0) -> OpenAITeacher:
+    return OpenAITeacher("m", server.url, secrets, window=2, timeout=timeout)
+
+
+async def test_asks_as_told_and_reads_the_answer(chat_server: ChatServer):
+    chat_server.answers, chat_server.api_key = {"q": "SELECT 7"}, "sk-secret"
+    async with teacher(chat_server) as t:
+        reply = await t.ask(request(seed=4))
+    assert "SELECT 7" in reply.text
+    assert (reply.model, reply.finish_reason) == ("m", "stop")
+    assert reply.completion_tokens > 0
+    assert chat_server.bodies == [
+        {"model": "m", "messages": request().messages, "max_tokens": 99, "temperature": 0.5, "seed": 4}
+    ]
+
+
+async def test_what_is_none_is_not_sent(chat_server: ChatServer):
+    async with teacher(chat_server, Secrets()) as t:
+        await t.ask(request(temperature=None))
+    assert set(chat_server.bodies[0]) == {"model", "messages", "max_tokens"}
+
+
+async def test_a_refused_key_is_named_but_not_shown(chat_server: ChatServer):
+    chat_server.api_key = "another"
+    async with teacher(chat_server) as t:
+        with pytest.raises(RefusedError, match="Incorrect API key") as caught:
+            await t.ask(request())
+    assert "sk-secret" not in str(caught.value)
+    assert "***" in str(caught.value)
+
+
+PASSING = {
+    "server error": Faults(error_500=1),
+    "rate limit": Faults(error_429=1),
+    "reset": Faults(reset=1),
+    "torn body": Faults(torn=1),
+    "no answer in time": Faults(stall=1),
+}
+
+
+@pytest.mark.parametrize("faults", PASSING.values(), ids=PASSING.keys())
+async def test_passing_faults_are_transient_and_then_over(chat_server: ChatServer, faults: Faults):
+    chat_server.faults = faults
+    async with teacher(chat_server, timeout=0.5) as t:
+        with pytest.raises(Transient) as caught:
+            await t.ask(request())
+        assert caught.value.connected
+        assert "SELECT 1" in (await t.ask(request())).text
+
+
+async def test_retry_after_is_handed_on(chat_server: ChatServer):
+    chat_server.faults, chat_server.retry_after = Faults(error_429=1), "17"
+    async with teacher(chat_server) as t:
+        with pytest.raises(Transient) as caught:
+            await t.ask(request())
+    assert caught.value.retry_after == 17
+
+
+async def test_a_bad_request_is_refused(chat_server: ChatServer):
+    chat_server.faults = Faults(error_400=1)
+    async with teacher(chat_server) as t:
+        with pytest.raises(Refusal, match="not to our taste"):
+            await t.ask(request())
+
+
+async def test_a_separate_reasoning_field(chat_server: ChatServer):
+    chat_server.respond = lambda body, n: (200, chat_completion(body, "SELECT 1", reasoning_content="because"), {})
+    async with teacher(chat_server) as t:
+        assert (await t.ask(request())).reasoning == "because"
+
+
+async def test_nobody_listens():
+    server = ChatServer()
+    with server.running():
+        pass
+    async with teacher(server) as t:
+        with pytest.raises(Transient, match="cannot connect") as caught:
+            await t.ask(request())
+    assert not caught.value.connected
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://h/v1", "http://", "http://user:pass@h/v1", ""])
+def test_urls_that_are_none(url: str):
+    with pytest.raises(UsageError) as caught:
+        OpenAITeacher("m", url or "x", Secrets(), 1, 1.0)
+    assert "pass@" not in str(caught.value)
+
+
+def test_openai_itself_wants_a_key():
+    with pytest.raises(UsageError, match="API_KEY is missing"):
+        OpenAITeacher("m", None, Secrets(), 1, 1.0)
+
+
+@pytest.mark.parametrize("url", ["http://h/v1", "http://h/v1/", "http://h/v1/chat/completions"])
+def test_the_endpoint_is_found(url: str):
+    assert OpenAITeacher("m", url, Secrets(), 1, 1.0)._url == "http://h/v1/chat/completions"
