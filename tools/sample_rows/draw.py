@@ -11,36 +11,16 @@ Value = str | int | float | None
 Rows = dict[str, list[dict[str, Value]]]
 
 _GIVEN = [
-    "Ada",
-    "Amir",
-    "Bea",
-    "Carlo",
-    "Dalia",
-    "Emeka",
-    "Freya",
-    "Goran",
-    "Hana",
-    "Idris",
-    "Jana",
-    "Kofi",
-    "Lena",
-] + ["Mateo", "Nadia", "Oskar", "Priya", "Quinn", "Rosa", "Samir", "Tilda", "Umar", "Vera", "Wanda", "Yusuf"]
-_FAMILY = ["Abebe", "Berg", "Castillo", "Dahl", "Eriksen", "Farah", "Grant", "Hoang", "Ivanova", "Jensen", "Keller"] + [
-    "Lindqvist",
-    "Moreau",
-    "Nakata",
-    "Okafor",
-    "Petrov",
-    "Rossi",
-    "Silva",
-    "Tanaka",
-    "Usman",
-    "Vargas",
-    "Weber",
+    *("Ada", "Amir", "Bea", "Carlo", "Dalia", "Emeka", "Freya", "Goran", "Hana", "Idris", "Jana", "Kofi", "Lena"),
+    *("Mateo", "Nadia", "Oskar", "Priya", "Quinn", "Rosa", "Samir", "Tilda", "Umar", "Vera", "Wanda", "Yusuf"),
 ]
-_MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October"] + [
-    "November",
-    "December",
+_FAMILY = [
+    *("Abebe", "Berg", "Castillo", "Dahl", "Eriksen", "Farah", "Grant", "Hoang", "Ivanova", "Jensen", "Keller"),
+    *("Lindqvist", "Moreau", "Nakata", "Okafor", "Petrov", "Rossi", "Silva", "Tanaka", "Usman", "Vargas", "Weber"),
+]
+_MONTHS = [
+    *("January", "February", "March", "April", "May", "June", "July", "August", "September", "October"),
+    *("November", "December"),
 ]
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MONTH = re.compile(r"\d{4}-\d\d")
@@ -118,8 +98,11 @@ def _listed(words: str, column: Column) -> list[Value]:
 
 
 def create_statements(domain: Domain, rows: Rows, wanted: Set[str], rng: Random) -> str:
-    """CREATE and INSERT statements in the domain's dialect: the wanted tables, what they refer to, at times another."""
-    needed = wanted & set(domain.tables)
+    """CREATE and INSERT statements in the domain's dialect: the wanted tables, what they refer to, at times another.
+
+    Where none of the domain's tables is wanted, as for a CREATE TABLE, its first one stands for the database.
+    """
+    needed = wanted & set(domain.tables) or {next(iter(domain.tables))}
     spare = sorted(set(domain.tables) - needed)
     if spare and rng.random() < 0.3:
         needed.add(rng.choice(spare))
