@@ -78,7 +78,7 @@ class Scope:
 @dataclass(frozen=True, slots=True)
 class Demands:
     """tables: the table of each source. links: columns of different scopes that meet (IN, set operations, scalar
-    subqueries). ranked: columns that a LIMIT or an extreme ranks. mentioned: all columns that the gold names."""
+    subqueries). ranked: columns that a LIMIT chooses by. mentioned: all columns that the gold names."""
 
     tables: tuple[Table, ...]
     scopes: tuple[Scope, ...]
@@ -94,7 +94,6 @@ def read_demands(gold_tree: exp.Expression, schema: Schema) -> Demands:
 
 _COMPARISONS = {exp.EQ: "=", exp.Is: "=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.Like: "like"}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_EXTREMES = exp.Min | exp.Max
 
 
 class _Reader:
@@ -308,14 +307,17 @@ class _Reader:
         return self._first(select.expressions[place])
 
     def _ranked(self) -> Iterator[Node]:
-        """Columns that a LIMIT's order or an extreme chooses by: a tie or a NULL there may leave the gold open."""
-        ranking: list[exp.Expression] = []
-        for select in self._selects:
-            if select.args.get("limit") and select.args.get("order"):
-                ranking += [ordered.this for ordered in select.args["order"].expressions]
-            ranking += list(_own(select, exp.Min, exp.Max))
-        for expression in ranking:
-            yield from (node for column in expression.find_all(exp.Column) if (node := self._node(column)))
+        """Columns that a LIMIT chooses by: a tie or a NULL there may leave the gold open."""
+        for query in (*self._selects, *self._tree.find_all(exp.SetOperation)):
+            if query.args.get("limit") and query.args.get("order"):
+                for column in query.args["order"].find_all(exp.Column):
+                    node = self._node(column) or self._behind_alias(query, column)
+                    if node:
+                        yield node
+
+    def _behind_alias(self, query: exp.Query, column: exp.Column) -> Node | None:
+        named = (p for p in query.selects if p.alias_or_name.casefold() == column.name.casefold())
+        return self._first(next(named, exp.Null()))
 
 
 def number(text: str) -> int | float:

@@ -53,6 +53,8 @@ class Reference:
 class Plan:
     """A table to be filled. domains, nullable: of each stored column. keys: places of the columns of unique keys.
 
+    many: the columns that many different values suit, since the gold ranks by them or they complete a key.
+
     references: declared foreign keys that can be followed, and those that the gold's joins imply. asked: the gold
     reads this table.
     """
@@ -61,6 +63,7 @@ class Plan:
     name: str
     domains: tuple[Domain, ...]
     nullable: tuple[bool, ...]
+    many: tuple[bool, ...]
     keys: tuple[tuple[int, ...], ...]
     references: tuple[Reference, ...]
     asked: bool
@@ -99,7 +102,9 @@ def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
             )
             for key in references.get(name, ())
         )
-        plans[name] = Plan(table, name, own, nullable, keys, found, table.name in asked)
+        referring = {place for reference in found for place in reference.places}
+        many = tuple(domain.ranked or (place in keyed and place not in referring) for place, domain in enumerate(own))
+        plans[name] = Plan(table, name, own, nullable, many, keys, found, table.name in asked)
     return World(demands, plans)
 
 

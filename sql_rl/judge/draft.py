@@ -63,8 +63,6 @@ class Draft:
         return pool
 
     def _draw_pool(self, domain: Domain) -> list[Value]:
-        if domain.ranked:
-            return [*domain.common, *values.more_like(domain.common, 24, self.random), *domain.special]
         style, count = self._style, self.random.randint(*self._style.variety)
         common = self.random.sample(domain.common, min(count, len(domain.common)))
         if not domain.special:
@@ -84,7 +82,9 @@ class Draft:
             if len(key) == 1 and columns[key[0]] is None:
                 columns[key[0]] = self._distinct(plan.domains[key[0]], stored[key[0]].affinity, size)
         for place, column in enumerate(stored):
-            if columns[place] is None:
+            if columns[place] is None and plan.many[place]:
+                columns[place] = self._scattered(plan.domains[place], column.affinity, size)
+            elif columns[place] is None:
                 columns[place] = self.random.choices(self.pool(plan.domains[place], column.affinity), k=size)
             if plan.nullable[place] and self._style.nulls:
                 columns[place] = [
@@ -100,11 +100,17 @@ class Draft:
         parents = self._rows[reference.parent]
         if not parents:  # not drawn yet, since the references run in a circle
             return
-        weights = [self.random.random() ** 2 + 0.02 for _ in parents]
+        skew = self.pick((1, 3, 6))
+        weights = [self.random.random() ** skew + 0.02 for _ in parents]
         drawn = self.random.choices(parents, weights, k=size)
         for place, parent_place in zip(reference.places, reference.parent_places, strict=True):
             affinity = plan.table.stored[place].affinity
             columns[place] = [values.coerce(row[parent_place], affinity) for row in drawn]
+
+    def _scattered(self, domain: Domain, affinity: str, size: int) -> list[Value]:
+        """Values of which few are equal."""
+        pool = [*domain.common, *domain.special, *values.more_like(domain.common, 2 * size, self.random)]
+        return [values.coerce(value, affinity) for value in self.random.sample(pool, size)]
 
     def _distinct(self, domain: Domain, affinity: str, size: int) -> list[Value]:
         pool = list(dict.fromkeys(values.coerce(value, affinity) for value in (*domain.special, *domain.common)))
@@ -151,10 +157,13 @@ class Draft:
         row = list(self.pick(rows)) if rows else [self._any(plan, place) for place in range(len(stored))]
         for place, value in wanted.items():
             row[place] = value
+        for place, domain in enumerate(plan.domains):
+            if domain.ranked and place not in wanted:
+                row[place] = values.coerce(self.standing_out(domain), stored[place].affinity)
         for key in plan.keys:
             free = [place for place in key if place not in wanted]
             if free:
-                place = self.pick(free)
+                place = next((place for place in free if plan.many[place]), free[0])
                 row[place] = values.coerce(self.fresh(plan.domains[place]), stored[place].affinity)
         if self._put(plan, row):
             self._adopt(plan, row, depth)

@@ -112,19 +112,26 @@ def _slots(
         for same, met in choices
         if met and isinstance(same, Same) and same.one in nodes and same.other in nodes
     ]
-    shown = {node for scope in scopes for node in scope.outputs} if draft.random.random() < 0.5 else set()
+    random = draft.random
+    shown = {node for scope in scopes for node in scope.outputs} if random.random() < 0.5 else set()
     groups = set(grouping.groups) if grouping is not None else set()
-    counted = grouping is not None and bool(grouping.sizes) and draft.random.random() < 0.7
+    owners = {source for source, _ in groups}  # whose rows the group is one of
+    exact = grouping is not None and bool(grouping.sizes) and random.random() < 0.7  # no other row may join it
     for together in grouped(nodes, pairs):
         leaves = [(leaf, met) for leaf, met in choices if isinstance(leaf, Leaf) and leaf.node in together]
         bound = next((bounds[node] for node in together if node in bounds), None)
-        kept = not groups.isdisjoint(together)
-        fresh = not leaves and bound is None and (not shown.isdisjoint(together) or (kept and counted))
-        if len(together) > 1 or leaves or kept or fresh or bound is not None:
+        joins = len(together) > 1
+        owned = exact and joins and any(source in owners for source, _ in together)
+        kept = owned or not groups.isdisjoint(together)
+        alone = (exact and (kept or joins)) or not shown.isdisjoint(together)
+        if joins or leaves or kept or alone or bound is not None:
             source, column = together[0]
             plan = draft.world.plans[draft.world.demands.tables[source].name.casefold()]
             place = plan.table.position[column]
-            fitting = [bound] if bound is not None else [] if fresh else _fitting(draft, plan, place, leaves)
+            if bound is not None:
+                fitting: Sequence[Value] = [bound]
+            else:
+                fitting = () if alone and not leaves else _fitting(draft, plan, place, leaves)
             yield Slot(tuple(together), plan.domains[place], fitting, kept)
 
 
