@@ -20,6 +20,8 @@ from sql_rl.teachers.narrative.question import Question
 from sql_rl.teachers.narrative.schema import Schema, read_schema
 from sql_rl.teachers.narrative.wording import Voice
 
+_STATEMENTS = (exp.Query, exp.DDL, exp.DML, exp.Alter, exp.Drop, exp.TruncateTable)
+
 Style = Literal["free", "query-plan"]
 
 # '' is sqlglot's own superset of the dialects; the others are asked for what it refuses (backticks, brackets, TOP).
@@ -31,10 +33,17 @@ def narrate(question: str, context: str, sql: str, style: Style = "free") -> str
 
     context: the CREATE statements of the database, in any dialect, other statements ignored. style: 'free' is prose,
     'query-plan' numbered steps. Deterministic. Raises ValueError, in one line, where sql is not one statement that
-    some dialect can read.
+    some dialect can read, or is nested too deeply to be followed.
     """
     if style not in ("free", "query-plan"):
         raise ValueError(f"style {style!r}: the styles are 'free' and 'query-plan'")
+    try:
+        return _narrate(question, context, sql, style)
+    except RecursionError:
+        raise ValueError(f"it is nested too deeply: {_start(sql)}") from None
+
+
+def _narrate(question: str, context: str, sql: str, style: Style) -> str:
     schema = read_schema(context)
     tree, dialect = _parse(sql)
     if not dialect:
@@ -60,7 +69,7 @@ def _parse(sql: str) -> tuple[exp.Expression, str]:
             continue
         if len(statements) != 1:
             raise ValueError(f"{len(statements)} statements where one is expected: {_start(sql)}")
-        if not isinstance(statements[0], exp.Command):
+        if isinstance(statements[0], _STATEMENTS):
             return statements[0], dialect
     raise ValueError(f"no dialect can read it ({reason or 'unsupported statement'}): {_start(sql)}")
 

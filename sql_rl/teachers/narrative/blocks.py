@@ -7,6 +7,7 @@ sentence becomes a block of its own, ahead of the block that needs it. The state
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 
 from sqlglot import exp
 
@@ -26,7 +27,7 @@ class Role(StrEnum):
 class Block:
     """One result. node: a Select, a SetOperation, or the statement itself; label: what later blocks call it.
 
-    part_of: the label of the set operation that a branch belongs to, '' where that is the statement itself.
+    part_of: the named result that a branch belongs to, '' where there is none.
     """
 
     node: exp.Expression
@@ -47,34 +48,32 @@ class Unfolded:
 def unfold(statement: exp.Expression) -> Unfolded:
     """Unfolds a parsed statement. The tree must stay alive and unchanged as long as the result is in use."""
     labels: dict[int, str] = {}
-
-    def name(query: exp.Expression, given: str) -> str:
-        unnamed = sum(label.startswith("result ") for label in labels.values())
-        return labels.setdefault(id(query), given or f"result {unnamed + 1}")
+    numbers = count(1)
 
     def visit(
-        node: exp.Expression, role: Role, label: str, recursive: bool = False, part_of: str = ""
+        node: exp.Expression, role: Role, given: str = "", recursive: bool = False, part_of: str = ""
     ) -> Iterator[Block]:
         if with_ := node.args.get("with_"):
             for cte in with_.expressions:
-                query = inner(cte.this)
-                yield from visit(query, Role.CTE, name(query, cte.alias), bool(with_.args.get("recursive")))
+                yield from visit(inner(cte.this), Role.CTE, cte.alias, bool(with_.args.get("recursive")))
         if isinstance(node, exp.SetOperation):
             for branch in (node.this, node.expression):
-                query = inner(branch)
-                yield from visit(query, Role.BRANCH, name(query, ""), part_of=label)
+                yield from visit(inner(branch), Role.BRANCH, part_of=given or part_of)
         else:
             for query in direct_queries(node):
                 wrapper = query.parent
                 if isinstance(wrapper, exp.Subquery) and isinstance(wrapper.parent, exp.From | exp.Join):
-                    yield from visit(query, Role.DERIVED, name(query, wrapper.alias))
+                    yield from visit(query, Role.DERIVED, wrapper.alias)
                 elif inner(node.args.get("expression") or node) is query:
-                    yield from visit(query, Role.BODY, name(query, ""))
+                    yield from visit(query, Role.BODY)
                 elif not is_small(query):
-                    yield from visit(query, Role.SUBQUERY, name(query, ""))
+                    yield from visit(query, Role.SUBQUERY)
+        label = "" if role is Role.MAIN else given or f"result {next(numbers)}"
+        if label:
+            labels[id(node)] = label
         yield Block(node, role, label, recursive, part_of)
 
-    return Unfolded(tuple(visit(inner(statement), Role.MAIN, "")), labels)
+    return Unfolded(tuple(visit(inner(statement), Role.MAIN)), labels)
 
 
 def inner(node: exp.Expression) -> exp.Expression:

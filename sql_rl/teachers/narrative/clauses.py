@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from sql_rl.teachers.narrative.blocks import direct_queries, is_small
 from sql_rl.teachers.narrative.phrases import Phrases
 from sql_rl.teachers.narrative.schema import Schema
 
@@ -36,10 +37,20 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Nested:
+    """A subquery in a condition. use: 'exists', 'list' or 'value'; correlated: does it look at the outer row?"""
+
+    use: str
+    correlated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Clauses:
     """The phrases of a SELECT; an empty tuple or string where it has no such clause.
 
-    aggregated: does it fold many rows into one? filters and having are conditions that must all hold.
+    filters and having are conditions that must all hold; compared: the columns and literals in the filters.
+    aggregated: does it fold many rows into one? windowed: is there a window function in it?
+    nested: what its first small subquery is for. group_key: the table whose primary key is grouped by.
     others: clauses without a phrase of their own, as SQL.
     """
 
@@ -56,6 +67,9 @@ class Clauses:
     limit: str
     offset: str
     aggregated: bool
+    windowed: bool
+    nested: Nested | None
+    group_key: str
     others: tuple[str, ...]
 
 
@@ -85,6 +99,9 @@ def clauses(select: exp.Select, phrases: Phrases, schema: Schema) -> Clauses:
         limit=_limit(limit, phrases) if limit else "",
         offset=phrases.value(offset.expression) if offset else "",
         aggregated=any(_aggregates(output) for output in select.expressions),
+        windowed=any(output.find(exp.Window) for output in select.expressions),
+        nested=_nested(where or having) if where or having else None,
+        group_key=_group_key(group, schema, aliases) if plain_group else "",
         others=tuple(others),
     )
 
@@ -105,6 +122,26 @@ def _comparisons(node: exp.Expression) -> Iterator[Comparison]:
             literal = part.expression
             if isinstance(literal, exp.Literal):
                 yield Comparison(part.this.name, literal.this, not literal.is_string)
+
+
+def _nested(condition: exp.Expression) -> Nested | None:
+    for query in direct_queries(condition):
+        if is_small(query):
+            own = {table.alias_or_name.lower() for table in sources(query)}
+            uses = {exp.Exists: "exists", exp.In: "list"}
+            holder = query.find_ancestor(exp.Exists, exp.In, exp.Binary)
+            correlated = any(column.table and column.table.lower() not in own for column in query.find_all(exp.Column))
+            return Nested(uses.get(type(holder), "value"), correlated)
+    return None
+
+
+def _group_key(group: exp.Group, schema: Schema, aliases: dict[str, str]) -> str:
+    for key in group.expressions:
+        if isinstance(key, exp.Column):
+            table = schema.table(aliases.get(key.table.lower(), "") if key.table else next(iter(aliases.values()), ""))
+            if table and [name.lower() for name in table.primary_key] == [key.name.lower()]:
+                return table.name
+    return ""
 
 
 def sources(select: exp.Expression) -> list[exp.Table]:
@@ -146,8 +183,11 @@ def _distinct(distinct: exp.Expression | None, phrases: Phrases) -> str:
 
 
 def _limit(limit: exp.Expression, phrases: Phrases) -> str:
-    if isinstance(limit, exp.Limit) and not (limit.args.get("offset") or limit.args.get("limit_options")):
-        return phrases.value(limit.expression)
+    count = limit.args.get("count") if isinstance(limit, exp.Fetch) else limit.args.get("expression")
+    options = limit.args.get("limit_options")
+    plain = not options or not (options.args.get("percent") or options.args.get("with_ties"))
+    if count is not None and plain and not limit.args.get("offset"):
+        return phrases.value(count)
     return phrases.sql(limit).strip()
 
 

@@ -1,5 +1,6 @@
 """Free style: the reasoning as connected prose, from the question by way of the schema to the query."""
 
+import re
 from collections.abc import Iterator
 
 from sqlglot import exp
@@ -21,6 +22,7 @@ _SET_OPERATIONS = {
     "EXCEPT": (Cue.NEGATION, "starts with {} and takes away {}"),
 }
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _CUES = {"COUNT": Cue.COUNT, "SUM": Cue.SUM, "AVG": Cue.AVERAGE}
 _SET_KNOWN = frozenset({"with_", "this", "expression", "order", "limit", "offset"})
 _STARTS = ("The ", "Only ", "In ", "Each ", "For ", "What ", "Starting ", "No ", "This ", "A ")
@@ -120,7 +122,7 @@ class Prose:
                 f"I start from {c.source} and add {first}",
                 f"Starting from {c.source}, I add {first}",
                 f"I combine {c.source} with {first}",
-                f"The two sides meet like this: {c.source} with {first}",
+                f"I put together {c.source} and {first}",
             )
             for join in rest:
                 yield self._pick("Then I add ", "Next comes ", "I also bring in ") + join
@@ -145,7 +147,33 @@ class Prose:
             f"The filter is that {conditions}",
         )
         yield self._because(Cue.NEGATION, told) if "not in" in told or "NOT EXISTS" in told else told
+        yield from self._nested_note(c)
         yield from self._value_note(c)
+
+    def _nested_note(self, c: Clauses) -> Iterator[str]:
+        """Why a subquery is needed, the first time there is one of its sort."""
+        if c.nested is None or not self._fresh(f"nested {c.nested}"):
+            return
+        if c.nested.use == "exists":
+            yield self._pick(
+                "It only matters whether there is such a row, which is what EXISTS tests",
+                "Nothing of those rows is shown, so EXISTS is enough and no join is needed",
+            )
+        elif c.nested.use == "list":
+            yield self._pick(
+                "The values to look for are not in the question, so a subquery fetches them",
+                "The subquery makes the list that each row is checked against",
+            )
+        else:
+            yield self._pick(
+                "The value to compare with is not given, so a subquery works it out",
+                "That value has to be known first, which is why it comes from a subquery",
+            )
+        if c.nested.correlated:
+            yield self._pick(
+                "It refers to the outer row, so it is worked out anew for each one",
+                "The subquery is tied to the row of the outer query that is being looked at",
+            )
 
     def _value_note(self, c: Clauses) -> Iterator[str]:
         """Where the first value that needs it comes from: the question's words, or the rows of the database."""
@@ -154,6 +182,11 @@ class Prose:
             said = self._question.value(compared.literal)
             if not self._fresh(f"value {shown}"):
                 continue
+            if not said and _DATE.fullmatch(compared.literal):
+                yield self._pick(
+                    f"In the database that date is written {shown}", f"{shown} is that date as it is stored"
+                )
+                return
             if not said and not compared.numeric and shown in self._context:
                 yield self._pick(
                     f"{shown} is not a word of the question, but it is how the rows have it",
@@ -170,6 +203,8 @@ class Prose:
 
     def _grouping(self, c: Clauses) -> str:
         keys = listing(c.groups)
+        if c.group_key and self._fresh(f"key of {c.group_key}"):
+            return f"I group by {keys}; that holds the primary key of {c.group_key}, so a group is one row of it"
         if c.aggregated or len(c.groups) > 1:
             return self._pick(f"I group by {keys}", f"the rows are grouped by {keys}", f"I need one group per {keys}")
         return self._pick(
@@ -213,8 +248,13 @@ class Prose:
         elif c.aggregated and not c.groups:
             what = "a single number" if count == 1 else f"one row of {count} values"
             yield self._pick(f"The result is {what}", f"That gives {what}")
+        elif c.windowed:
+            yield self._pick(
+                "A window function keeps every row, so there is no GROUP BY",
+                "All rows stay as they are, since a window only adds a column to them",
+            )
         elif c.groups and not c.order:
-            yield self._pick("The result has one row for each group that is left", "No order is asked for")
+            yield self._pick("The result has one row for each group", "No order is asked for")
         elif not (c.order or c.limit or c.distinct):
             yield self._pick(
                 "Nothing has to be counted or sorted",

@@ -39,14 +39,14 @@ def link(statement: exp.Expression, labels: Iterable[str], schema: Schema, quest
     made = {label.lower() for label in labels} | {table.name.lower() for table in _new(statement)}
     names: dict[str, str] = {}
     aliases: dict[str, str] = {}
-    for table in statement.find_all(exp.Table):
+    for table in statement.find_all(exp.Table, bfs=False):
         key = table.name.lower()
         if key and key not in made:
             names.setdefault(key, table.name)
             aliases[table.alias_or_name.lower()] = key
     columns: dict[str, dict[str, str]] = {key: {} for key in names}
     beyond_joins: set[str] = set()
-    for column in statement.find_all(exp.Column):
+    for column in statement.find_all(exp.Column, bfs=False):
         if key := _owner(column, aliases, schema):
             name, kind = schema.tables[key].columns[column.name.lower()]
             columns[key][name] = kind

@@ -10,14 +10,15 @@ _LEADS = {
     "task": ("The task is to {}", "I have to {}", "I am asked to {}", "The request is to {}"),
     "noun": ("The question asks for {}", "I need to find {}", "What is wanted is {}", "I am asked for {}"),
     "clause": ("The question asks {}", "I need to find out {}", "I want to know {}", "I have to work out {}"),
-    "whole": ("The question is: {}", "I have to answer this: {}", "What is being asked: {}"),
+    "whole": ("The question is: {}", "This is what I am asked: {}", "What is being asked: {}"),
 }
 
 
 def opening(question: Question, links: list[Link], voice: Voice, *, reads: bool) -> Iterator[str]:
     """The first sentences, without their full stops. reads: is there a SELECT in the statement?"""
-    goal = question.goal()
-    yield voice.pick(*_LEADS[goal.kind]).format(goal.text)
+    first, *others = question.goals()
+    yield voice.pick(*_LEADS[first.kind]).format(first.text)
+    yield from (f"I also have to {goal.text}" if goal.kind == "task" else goal.text for goal in others)
     known = [link for link in links if link.known]
     if not reads and not any(link.columns for link in known):
         yield from (f"In the schema, {_table(link)} has the columns {listing(link.all_columns)}" for link in known)
@@ -26,8 +27,8 @@ def opening(question: Question, links: list[Link], voice: Voice, *, reads: bool)
     elif known:
         yield from _several_tables(known, voice)
     if missing := [link.table for link in links if not link.known]:
-        them = "it" if len(missing) == 1 else "them"
-        yield f"The schema does not show {listing(missing)}, so I have to take {them} as the question has {them}"
+        names = "its name" if len(missing) == 1 else "their names"
+        yield f"The schema does not show {listing(missing)}, so I can only go by {names}"
 
 
 def _one_table(link: Link, voice: Voice) -> str:

@@ -34,6 +34,18 @@ _COMPARISONS = {
     exp.LTE: ("is at most", "is not at most"),
 }
 _CONDITIONS = (exp.Predicate, exp.Connector, exp.Not)
+# What a phrase tells of a node. A node with anything else in it is given as SQL.
+_TOLD = {
+    **dict.fromkeys((*_COMPARISONS, exp.And, exp.Or), frozenset({"this", "expression"})),
+    **dict.fromkeys((exp.Like, exp.ILike, exp.Is), frozenset({"this", "expression", "negate"})),
+    **dict.fromkeys((exp.Not, exp.Exists, exp.Paren, exp.Any, exp.All), frozenset({"this"})),
+    **dict.fromkeys(_AGGREGATES, frozenset({"this", "big_int"})),
+    exp.Between: {"this", "low", "high"},
+    exp.In: {"this", "query", "expressions"},
+    exp.Case: {"this", "ifs", "default"},
+    exp.Window: {"this", "partition_by", "order", "spec", "alias", "over"},
+    exp.Alias: {"this", "alias"},
+}
 _SYMBOLS = {exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 _RANKINGS = {
     exp.RowNumber: "it numbers the rows one by one",
@@ -66,13 +78,15 @@ class Phrases:
     def value(self, node: exp.Expression) -> str:
         """What an expression stands for, as a noun."""
         kind = type(node)
+        if not _is_told(node):
+            return self.sql(node)
         if kind is exp.Column:
             return ".".join("*" if isinstance(part, exp.Star) else self.name(part.name) for part in node.parts)
         if kind is exp.Literal:
             return "'" + node.this.replace("'", "''") + "'" if node.is_string else node.this
         if kind is exp.Alias:
             return f"{self.value(node.this)} as {self.name(node.alias)}"
-        if kind in _AGGREGATES and not (set(node.args) - {"this", "big_int"}):
+        if kind in _AGGREGATES:
             return f"{_AGGREGATES[kind]}({self._argument(node.this)})"
         if kind in _OPERATORS:
             return f"{self.value(node.this)} {_OPERATORS[kind]} {self.value(node.expression)}"
@@ -87,7 +101,7 @@ class Phrases:
         if kind in (exp.Any, exp.All) and is_query(query := inner(node.this)):
             return f"{node.key.upper()} of {self._query(query)}"
         if isinstance(node, _CONDITIONS):
-            return self.condition(node)
+            return f"whether {self.condition(node)}"
         if isinstance(node, exp.Round | exp.Coalesce | exp.Abs | exp.Upper | exp.Lower):
             parts = [node.this, *node.expressions, node.args.get("decimals")]
             return f"{node.sql_name()}({', '.join(self.value(part) for part in parts if part is not None)})"
@@ -114,6 +128,8 @@ class Phrases:
     def condition(self, node: exp.Expression, negated: bool = False) -> str:
         """What must hold, as a clause: "head.age is greater than 56"."""
         kind = type(node)
+        if not _is_told(node):
+            return f"not ({self.sql(node)})" if negated else self.sql(node)
         if kind is exp.Not:
             return f"not ({self.condition(node.this)})" if negated else self.condition(node.this, True)
         if kind is exp.Paren and not isinstance(node.this, exp.Connector):
@@ -127,9 +143,10 @@ class Phrases:
         if kind is exp.In and (node.args.get("query") or node.expressions):
             return self._membership(node, negated)
         if kind in (exp.Like, exp.ILike) and isinstance(node.expression, exp.Literal):
-            return self._like(node, negated)
+            return self._like(node, negated != bool(node.args.get("negate")))
         if kind is exp.Is and isinstance(node.expression, exp.Null):
-            state = "is known (IS NOT NULL)" if negated else "is missing (IS NULL)"
+            known = negated != bool(node.args.get("negate"))
+            state = "is known (IS NOT NULL)" if known else "is missing (IS NULL)"
             return f"{self.value(node.this)} {state}"
         if kind is exp.Exists and is_query(inner(node.this)):
             rows = self._query(inner(node.this))
@@ -249,3 +266,8 @@ class Phrases:
                 return f"{name} AS {self.name(alias.name)}" if alias else name
         label = self._labels.get(id(inner(node))) or self._labels.get(id(node.this))
         return label or self.sql(node)
+
+
+def _is_told(node: exp.Expression) -> bool:
+    told = _TOLD.get(type(node))
+    return told is None or all(key in told for key, value in node.args.items() if value)

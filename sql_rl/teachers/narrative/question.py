@@ -17,8 +17,8 @@ _STOP = frozenset(
 )
 # Words that belong to the value they stand before, as in "at least 3"; so does the word before "than".
 _BEFORE_VALUE = frozenset(
-    {"above", "after", "at", "before", "below", "between", "beyond", "by", "exactly", "exceeding", "greater", "least"}
-    | {"less", "more", "most", "over", "since", "than", "under", "until", "up", "to", "containing", "contains"}
+    {"above", "after", "at", "before", "below", "between", "beyond", "exactly", "exceeding", "greater", "least"}
+    | {"less", "more", "most", "over", "since", "than", "under", "until", "containing", "contains"}
 )
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
@@ -61,13 +61,17 @@ _INDIRECT = re.compile(r"(?:how many|how much|which|who|what|whose)\s+.+", re.IG
 _INVERTED = re.compile(
     r"\b(?:do|does|did|can|could|should|will)\b|^(?:who|what|which|how many|how much) (?:is|are|was|were)\b", re.I
 )
-_SECOND_SENTENCE = re.compile(r"[.?!]\s+\S")
+# Where a sentence ends: not after an initial or a title.
+_SENTENCE_END = re.compile(r"(?<!\b[A-Z]\.)(?<!Dr\.)(?<!Mr\.)(?<!Ms\.)(?<!St\.)(?<!Mrs\.)(?<=[.?!])\s+(?=[A-Z\"'])")
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The question as part of a sentence. kind: 'task' ("list the names"), 'noun' ("the names of all heads"),
-    'clause' ("how many heads are older than 56"), or 'whole', where it can only be cited."""
+    """A sentence of the question, as part of one of ours.
+
+    kind: 'task' ("list the names"), 'noun' ("the names of all heads"), 'clause' ("how many heads are older than 56"),
+    or 'whole' for one that can only be cited.
+    """
 
     kind: str
     text: str
@@ -80,18 +84,9 @@ class Question:
         self.text = " ".join(text.split())
         self._spans = [(stem(m[0]), m.start(), m.end()) for m in _WORD.finditer(self.text)]
 
-    def goal(self) -> Goal:
-        text = self.text.rstrip(" .?!")
-        if not _SECOND_SENTENCE.search(text):
-            if match := _TASK.fullmatch(text):
-                return Goal("task", _lower(match[1]))
-            if match := _NOUN.fullmatch(text):
-                return Goal("noun", match[1])
-            if match := _THERE.fullmatch(text):
-                return Goal("clause", f"{_lower(match[1])} there {match[2]}{match[3]}")
-            if _INDIRECT.fullmatch(text) and not _INVERTED.search(text):
-                return Goal("clause", _lower(text))
-        return Goal("whole", self.text)
+    def goals(self) -> list[Goal]:
+        """One for each sentence of the question."""
+        return [_goal(sentence) for sentence in _SENTENCE_END.split(self.text)]
 
     def mention(self, identifier: str) -> str:
         """The longest run of words that make up at least half of an identifier: "born state" for born_state."""
@@ -145,6 +140,19 @@ class Question:
         """The words that call for a clause: "how many" for Cue.COUNT."""
         found = _CUES[cue].search(self.text)
         return found[0] if found else ""
+
+
+def _goal(sentence: str) -> Goal:
+    text = sentence.rstrip(" .?!")
+    if match := _TASK.fullmatch(text):
+        return Goal("task", _lower(match[1]))
+    if match := _NOUN.fullmatch(text):
+        return Goal("noun", match[1])
+    if match := _THERE.fullmatch(text):
+        return Goal("clause", f"{_lower(match[1])} there {match[2]}{match[3]}")
+    if _INDIRECT.fullmatch(text) and not _INVERTED.search(text):
+        return Goal("clause", _lower(text))
+    return Goal("whole", sentence)
 
 
 def stem(word: str) -> str:
