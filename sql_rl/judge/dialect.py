@@ -24,62 +24,102 @@ OTHERS = ("mysql", "postgres", "tsql", "bigquery", "snowflake", "oracle")
 DEEPEST = 100  # parentheses within one another; sqlglot recurses, and a C stack does not raise
 LONGEST = 50_000  # characters that are read in other dialects than SQLite's
 
-# Marks of a dialect, each worth one vote for the dialects it speaks for. What SQLite has as well (backticks,
-# brackets, UNSIGNED, IFNULL) is none: many a dump of an SQLite database is full of it.
-_MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"\bAUTO_INCREMENT\b|\bENUM\s*\(|\bENGINE\s*=", ("mysql",)),
-    (r"\b(?:CURDATE|STR_TO_DATE|DATE_FORMAT|TIMESTAMPDIFF|SUBSTRING_INDEX|FIND_IN_SET|DAYOFWEEK)\s*\(", ("mysql",)),
-    (r"\bSEPARATOR\s+'|\bINTERVAL\s+[-+]?\d+\s+\w|\bRLIKE\b|\bDIV\b|\bON\s+DUPLICATE\s+KEY\b|<=>", ("mysql",)),
-    (r"\bDATE_(?:SUB|ADD)\s*\(\s*(?:\w+\s*\([^()]*\)|[\w.]+)\s*,\s*INTERVAL\b", ("mysql", "bigquery")),
-    (r"::|\b(?:BIG|SMALL)?SERIAL\b|\bILIKE\b|\bINTERVAL\s+'|~\*?|\bDISTINCT\s+ON\b|\bJSONB\b", ("postgres",)),
-    (
-        r"\b(?:TO_CHAR|STRING_AGG|ARRAY_AGG|AGE|GENERATE_SERIES|MAKE_DATE|BOOL_AND|BOOL_OR)\s*\(|\bRETURNING\b",
-        ("postgres",),
-    ),
-    (r"\bDATE_(?:TRUNC|PART)\s*\(\s*'", ("postgres", "snowflake")),
-    (r"\bPOSITION\s*\([^()]*\bIN\b", ("postgres", "mysql")),
-    (r"\bFETCH\s+(?:FIRST|NEXT)\b", ("postgres", "oracle")),
-    (
-        r"\bSELECT\s+(?:DISTINCT\s+)?TOP\b|\bGETDATE\s*\(|\bIDENTITY\s*\(|\bNVARCHAR\b|\bDATEPART\s*\(|\bLEN\s*\(",
-        ("tsql",),
-    ),
-    (
-        r"\bISNULL\s*\([^()]*,|\bCHARINDEX\s*\(|\bCONVERT\s*\(\s*\w+\s*(?:\(\d+\))?\s*,|\bDATETIME2\b|\bNOLOCK\b",
-        ("tsql",),
-    ),
-    (
-        r"\bDATE(?:ADD|DIFF)\s*\(\s*(?:day|month|year|week|hour|minute|quarter|d|m|yy|yyyy|mm|dd)\s*,",
-        ("tsql", "snowflake"),
-    ),
-    (r"\+\s*N?'|'\s*\+", ("tsql",)),
-    (
-        r"\b(?:INT64|FLOAT64|SAFE_DIVIDE|SAFE_CAST|COUNTIF|PARSE_DATE|FORMAT_DATE|TIMESTAMP_SUB|UNNEST)\b|\bSTRUCT\s*<",
-        ("bigquery",),
-    ),
-    (r"\bDATE_(?:TRUNC|DIFF)\s*\([^()]*,\s*(?:DAY|WEEK|MONTH|QUARTER|YEAR)\s*\)", ("bigquery",)),
-    (r"\bQUALIFY\b|\bIFF\s*\(|\bLISTAGG\s*\(|\bDATEADD\s*\(\s*'|\bVARIANT\b|\bZEROIFNULL\b", ("snowflake",)),
-    (r"\bSYSDATE\b|\bVARCHAR2\b|\bNVL\s*\(|\bROWNUM\b|\bADD_MONTHS\s*\(", ("oracle",)),
+# Marks of a dialect, each worth one vote for the dialects it speaks for: a word that has to be there, which is quickly
+# found out, and the form it must have. Both are looked for in capitals. What SQLite has as well (backticks, brackets,
+# UNSIGNED, IFNULL) is no mark: many a dump of an SQLite database is full of it.
+_MYSQL = ("mysql",)
+_POSTGRES = ("postgres",)
+_TSQL = ("tsql",)
+_BIGQUERY = ("bigquery",)
+_SNOWFLAKE = ("snowflake",)
+_ORACLE = ("oracle",)
+_UNITS = r"(?:DAY|MONTH|YEAR|WEEK|HOUR|MINUTE|SECOND|QUARTER|DD|D|MM|M|YYYY|YY|HH|MI)"
+_MARKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("AUTO_INCREMENT", r"\bAUTO_INCREMENT\b", _MYSQL),
+    ("ENUM", r"\bENUM\s*\(", _MYSQL),
+    ("ENGINE", r"\bENGINE\s*=", _MYSQL),
+    ("CURDATE", r"\bCURDATE\s*\(", _MYSQL),
+    ("STR_TO_DATE", r"\bSTR_TO_DATE\s*\(", _MYSQL),
+    ("DATE_FORMAT", r"\bDATE_FORMAT\s*\(", _MYSQL),
+    ("TIMESTAMPDIFF", r"\bTIMESTAMPDIFF\s*\(", _MYSQL),
+    ("SUBSTRING_INDEX", r"\bSUBSTRING_INDEX\s*\(", _MYSQL),
+    ("FIND_IN_SET", r"\bFIND_IN_SET\s*\(", _MYSQL),
+    ("DAYOFWEEK", r"\bDAYOFWEEK\s*\(", _MYSQL),
+    ("SEPARATOR", r"\bSEPARATOR\s+'", _MYSQL),
+    ("INTERVAL", r"\bINTERVAL\s+[-+]?\d+\s+\w", _MYSQL),
+    ("RLIKE", r"\bRLIKE\b", _MYSQL),
+    ("DIV", r"\bDIV\b", _MYSQL),
+    ("DUPLICATE", r"\bON\s+DUPLICATE\s+KEY\b", _MYSQL),
+    ("<=>", r"<=>", _MYSQL),
+    ("INTERVAL", r"\bDATE_(?:SUB|ADD)\s*\(.*?\bINTERVAL\b", (*_MYSQL, *_BIGQUERY)),
+    ("::", r"::", _POSTGRES),
+    ("SERIAL", r"\b(?:BIG|SMALL)?SERIAL\b", _POSTGRES),
+    ("ILIKE", r"\bILIKE\b", (*_POSTGRES, *_SNOWFLAKE)),
+    ("INTERVAL", r"\bINTERVAL\s*'", _POSTGRES),
+    ("~", r"!?~\*?\s*'", _POSTGRES),
+    ("DISTINCT", r"\bDISTINCT\s+ON\b", _POSTGRES),
+    ("JSONB", r"\bJSONB\s*[,)]", _POSTGRES),
+    ("TO_CHAR", r"\bTO_CHAR\s*\(", _POSTGRES),
+    ("STRING_AGG", r"\bSTRING_AGG\s*\(", _POSTGRES),
+    ("ARRAY_AGG", r"\bARRAY_AGG\s*\(", _POSTGRES),
+    ("AGE", r"\bAGE\s*\(", _POSTGRES),
+    ("BOOL_", r"\bBOOL_(?:AND|OR)\s*\(", _POSTGRES),
+    ("DATE_", r"\bDATE_(?:TRUNC|PART)\s*\(\s*'", (*_POSTGRES, *_SNOWFLAKE)),
+    ("POSITION", r"\bPOSITION\s*\([^()]*\bIN\b", (*_POSTGRES, *_MYSQL)),
+    ("FETCH", r"\bFETCH\s+(?:FIRST|NEXT)\b", (*_POSTGRES, *_ORACLE)),
+    ("TOP", r"\bSELECT\s+(?:DISTINCT\s+)?TOP\b", _TSQL),
+    ("GETDATE", r"\bGETDATE\s*\(", _TSQL),
+    ("IDENTITY", r"\bIDENTITY\s*\(", _TSQL),
+    ("NVARCHAR", r"\bNVARCHAR\b", _TSQL),
+    ("DATEPART", r"\bDATEPART\s*\(", _TSQL),
+    ("LEN", r"\bLEN\s*\(", _TSQL),
+    ("ISNULL", r"\bISNULL\s*\([^()]*,", _TSQL),
+    ("CHARINDEX", r"\bCHARINDEX\s*\(", _TSQL),
+    ("CONVERT", r"\bCONVERT\s*\(\s*\w+\s*(?:\(\d+\))?\s*,", _TSQL),
+    ("DATETIME2", r"\bDATETIME2\b", _TSQL),
+    ("NOLOCK", r"\bNOLOCK\b", _TSQL),
+    ("DATE", rf"\bDATE(?:ADD|DIFF)\s*\(\s*{_UNITS}\s*,", (*_TSQL, *_SNOWFLAKE)),
+    ("+", r"\+\s*N?'|'\s*\+", _TSQL),
+    ("INT64", r"\bINT64\b", _BIGQUERY),
+    ("FLOAT64", r"\bFLOAT64\b", _BIGQUERY),
+    ("SAFE_", r"\bSAFE_(?:DIVIDE|CAST)\s*\(", _BIGQUERY),
+    ("COUNTIF", r"\bCOUNTIF\s*\(", _BIGQUERY),
+    ("_DATE", r"\b(?:PARSE|FORMAT)_DATE\s*\(", _BIGQUERY),
+    ("TIMESTAMP_SUB", r"\bTIMESTAMP_SUB\s*\(", _BIGQUERY),
+    ("DATE_", rf"\bDATE_(?:TRUNC|DIFF)\s*\(.*?,\s*{_UNITS}\s*\)", _BIGQUERY),
+    ("QUALIFY", r"\bQUALIFY\b", _SNOWFLAKE),
+    ("IFF", r"\bIFF\s*\(", _SNOWFLAKE),
+    ("LISTAGG", r"\bLISTAGG\s*\(", _SNOWFLAKE),
+    ("DATEADD", r"\bDATEADD\s*\(\s*'", _SNOWFLAKE),
+    ("SYSDATE", r"\bSYSDATE\b", _ORACLE),
+    ("VARCHAR2", r"\bVARCHAR2\b", _ORACLE),
+    ("NVL", r"\bNVL\s*\(", _ORACLE),
+    ("ROWNUM", r"\bROWNUM\b", _ORACLE),
 )
-_COMPILED_MARKS = tuple((re.compile(pattern, re.IGNORECASE), dialects) for pattern, dialects in _MARKS)
-_ANY_MARK = re.compile("|".join(f"(?:{pattern})" for pattern, _ in _MARKS), re.IGNORECASE)
+_COMPILED_MARKS = tuple((word, re.compile(form), dialects) for word, form, dialects in _MARKS)
 
 # What SQLite takes without a word and understands otherwise, whoever wrote it …
-_TAKEN_OTHERWISE = re.compile(
-    r"""\bAS\s+(?:DATE|DATETIME|TIMESTAMP|STRING|DECIMAL|NUMERIC|SIGNED|UNSIGNED)\b\s*(?:\([\d\s,]*\))?\s*\)   # CAST
-      | \b(?:AUTO_INCREMENT|(?:BIG|SMALL)?SERIAL|IDENTITY)\b                                     # no counting
-      | \b(?:CURRENT_(?:DATE|TIMESTAMP)|NOW\s*\(\s*\)|CURDATE\s*\(\s*\))(?:\s*\(\s*\))?\s*[-+]   # no dates
-      | [-+]\s*(?:CURRENT_(?:DATE|TIMESTAMP)|NOW\s*\(|CURDATE\s*\()
-      | \b\w*date\s*-\s*(?:\w+\.)?\w*date\b
-    """,
-    re.IGNORECASE | re.VERBOSE,
+_TYPES = r"(?:DATE|DATETIME|TIMESTAMP|STRING|DECIMAL|NUMERIC|SIGNED|UNSIGNED)"
+_CLOCK = r"(?:CURRENT_DATE|CURRENT_TIMESTAMP|NOW|CURDATE)\b(?:\s*\(\s*\))?"
+_TAKEN_OTHERWISE = tuple(
+    (word, re.compile(form))
+    for word, form in (
+        ("CAST", rf"\bAS\s+{_TYPES}\s*(?:\([\d\s,]*\))?\s*\)"),
+        ("AUTO_INCREMENT", r"\bAUTO_INCREMENT\b"),  # a column that does not count
+        ("SERIAL", r"\b(?:BIG|SMALL)?SERIAL\b"),
+        ("IDENTITY", r"\bIDENTITY\b"),
+        ("CUR", rf"\b{_CLOCK}\s*[-+]|[-+]\s*{_CLOCK}"),  # arithmetic of dates, which SQLite does on their years
+        ("NOW", rf"\b{_CLOCK}\s*[-+]|[-+]\s*{_CLOCK}"),
+        ("DATE", r"\b\w*DATE\s*-\s*(?:\w+\.)?\w*DATE\b"),
+    )
 )
 # … and what means something else in these dialects: a true quotient, joined texts, a formatted number.
 _MEANT_OTHERWISE = {
-    "mysql": re.compile(r"/|\bFORMAT\s*\(|\bLOG\s*\(", re.IGNORECASE),
-    "bigquery": re.compile(r"/|\bFORMAT\s*\(|\bLOG\s*\(", re.IGNORECASE),
-    "snowflake": re.compile(r"/", re.IGNORECASE),
-    "oracle": re.compile(r"/", re.IGNORECASE),
-    "tsql": re.compile(r"\+|\bFORMAT\s*\(|\bLOG\s*\(", re.IGNORECASE),
+    "mysql": re.compile(r"/|\bFORMAT\s*\(|\bLOG\s*\("),
+    "bigquery": re.compile(r"/|\bFORMAT\s*\(|\bLOG\s*\("),
+    "snowflake": re.compile(r"/"),
+    "oracle": re.compile(r"/"),
+    "tsql": re.compile(r"\+|\bFORMAT\s*\(|\bLOG\s*\("),
 }
 _SKIPPED = re.compile(
     r"(?:SET|USE|GO|GRANT|REVOKE|COMMENT|BEGIN|START|COMMIT|LOCK|UNLOCK|ANALYZE|CREATE\s+(?:EXTENSION|DATABASE|SCHEMA|"
@@ -119,11 +159,10 @@ class Reading:
 
 def guess(text: str) -> tuple[str, ...]:
     """The dialects that a text bears marks of, the likeliest first; () for none."""
-    if not _ANY_MARK.search(text):
-        return ()
+    capitals = text.upper()
     votes: Counter[str] = Counter()
-    for pattern, dialects in _COMPILED_MARKS:
-        if pattern.search(text):
+    for word, form, dialects in _COMPILED_MARKS:
+        if word in capitals and form.search(capitals):
             votes.update(dialects)
     return tuple(dialect for dialect, _ in votes.most_common())
 
@@ -149,8 +188,11 @@ def readings(statement: str, home: str, scope: Scope) -> Iterator[Reading]:
 
 def taken_otherwise(text: str, dialect: str = NATIVE) -> bool:
     """Does the text hold what SQLite takes with another meaning than the dialect gives it?"""
+    capitals = text.upper()
+    if any(word in capitals and form.search(capitals) for word, form in _TAKEN_OTHERWISE):
+        return True
     meant = _MEANT_OTHERWISE.get(dialect)
-    return bool(_TAKEN_OTHERWISE.search(text) or (meant and meant.search(text)))
+    return bool(meant and meant.search(capitals))
 
 
 def is_curable(error: str) -> bool:

@@ -166,6 +166,9 @@ class Pool:
     async def _serve(self, worker: _Worker, request: _Request) -> None:
         try:
             reply = await worker.ask(request, self._seconds)
+        except asyncio.CancelledError:
+            request.reply.cancel()
+            raise
         except WorkerLost as lost:
             worker.kill()
             del self._busy[worker]

@@ -1,0 +1,178 @@
+"""The pool with small real processes: routing, death, replacement, and nothing left behind."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from sql_rl.examples import Example
+from sql_rl.judge import Judge
+from sql_rl.judge.pool import Pool, WorkerLost
+from sql_rl.settings import JudgeSettings
+
+# A worker that says who it is, and misbehaves as it is told.
+WORKER = textwrap.dedent(
+    """
+    import os, sys, time
+    read, write = sys.stdin.buffer, sys.stdout.buffer
+    def send(body):
+        write.write(len(body).to_bytes(4, "big") + body); write.flush()
+    send(b"")
+    while length := read.read(4):
+        order = read.read(int.from_bytes(length, "big")).decode()
+        for word in order.split():
+            if word == "hang": time.sleep(60)
+            elif word == "die": os._exit(1)
+            elif word == "fail": send(b"!KeyError: 'x'"); os._exit(1)
+            elif word == "huge": write.write(b"\\xff\\xff\\xff\\xff"); write.flush(); time.sleep(60)
+            elif word.startswith("@"): send(word.encode())
+            elif word.startswith("sleep"): time.sleep(float(word[5:]))
+        send(str(os.getpid()).encode())
+    """
+)
+COMMAND = [sys.executable, "-S", "-c", WORKER]
+
+
+async def test_requests_of_one_key_go_to_one_worker_and_all_workers_work():
+    async with Pool(COMMAND, size=2, seconds=5) as pool:
+        await asyncio.gather(*(pool.call(key, b"sleep0.3") for key in "ab"))
+        replies = await asyncio.gather(*(pool.call(key, b"sleep0.01") for _ in range(20) for key in "ab"))
+    a, b = set(replies[::2]), set(replies[1::2])
+    assert len(a | b) == 2
+    assert max(replies[::2].count(reply) for reply in a) >= 19  # the other one may help at the very end
+    assert max(replies[1::2].count(reply) for reply in b) >= 19
+
+
+async def test_an_idle_worker_helps_with_anothers_key():
+    async with Pool(COMMAND, size=2, seconds=5) as pool:
+        await asyncio.gather(*(pool.call(key, b"sleep0.3") for key in "ab"))
+        assert len(set(await asyncio.gather(*(pool.call("a", b"sleep0.2") for _ in range(4))))) == 2
+
+
+@pytest.mark.parametrize(
+    ("order", "phase", "hung", "said"),
+    [
+        (b"hang", "", True, ""),
+        (b"@setup hang", "setup", True, ""),
+        (b"@setup @query hang", "query", True, ""),
+        (b"die", "", False, ""),
+        (b"@setup die", "setup", False, ""),
+        (b"@query fail", "query", False, "KeyError: 'x'"),
+        (b"huge", "", False, ""),
+    ],
+)
+async def test_a_lost_worker_costs_its_own_request_and_no_other(order, phase, hung, said):
+    async with Pool(COMMAND, size=1, seconds=0.3) as pool:
+        first = await pool.call("k", b"")
+        lost, *others = await asyncio.gather(
+            pool.call("k", order), *(pool.call("k", b"") for _ in range(5)), return_exceptions=True
+        )
+        assert isinstance(lost, WorkerLost)
+        assert (lost.phase, lost.hung, lost.said) == (phase, hung, said)
+        assert len(set(others)) == 1
+        assert first not in others
+
+
+async def test_each_phase_has_time_of_its_own():
+    async with Pool(COMMAND, size=1, seconds=0.5) as pool:
+        assert await pool.call("k", b"sleep0.3 @setup sleep0.3 @query sleep0.3")
+
+
+async def test_a_replacement_has_already_started():
+    async with Pool([*COMMAND[:-1], "import time; time.sleep(0.5)\n" + WORKER], size=1, seconds=0.2) as pool:
+        await pool.call("k", b"")
+        await asyncio.sleep(0.8)  # the spare starts meanwhile
+        with pytest.raises(WorkerLost):
+            await pool.call("k", b"die")
+        started = time.monotonic()
+        await pool.call("k", b"")
+        assert time.monotonic() - started < 0.4
+
+
+async def test_a_caller_that_gives_up_disturbs_nobody():
+    async with Pool(COMMAND, size=1, seconds=5) as pool:
+        impatient = asyncio.create_task(pool.call("k", b"sleep0.3"))
+        patient = asyncio.create_task(pool.call("k", b""))
+        await asyncio.sleep(0.1)
+        impatient.cancel()
+        assert await patient
+
+
+async def test_workers_that_cannot_start_are_an_error_that_tells_why():
+    async with Pool([sys.executable, "-c", "raise SystemExit('no module named apsw')"], size=2, seconds=5) as pool:
+        with pytest.raises(RuntimeError, match="no module named apsw"):
+            await pool.call("k", b"")
+        with pytest.raises(RuntimeError, match="no module named apsw"):
+            await pool.call("k", b"")
+
+
+async def test_a_worker_sees_no_secret(monkeypatch):
+    monkeypatch.setenv("API_KEY", "secret")
+    show = WORKER.replace("str(os.getpid()).encode()", "repr(dict(os.environ)).encode()")
+    async with Pool([sys.executable, "-c", show], size=1, seconds=5) as pool:
+        assert b"secret" not in await pool.call("k", b"")
+
+
+def is_alive(pid: int) -> bool:
+    """Is there a process of that number that is not a zombie?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+PARENT = """
+import asyncio, json, os, subprocess, sys
+from sql_rl.examples import Example
+from sql_rl.judge import Judge
+from sql_rl.settings import JudgeSettings
+
+async def main():
+    async with Judge(JudgeSettings(workers=2, seconds=30, steps=10**12)) as judge:
+        ask = Example(row=0, id="0", question="?", context="CREATE TABLE t (a)", gold="SELECT a FROM t")
+        await judge.judge(ask, "SELECT a FROM t")
+        endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+        hanging = asyncio.create_task(judge.judge(ask, endless))
+        await asyncio.sleep(0.5)
+        print(json.dumps([process.pid for process in judge._pool._processes]), flush=True)
+        await hanging
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGINT])
+def test_workers_die_with_their_parent(with_signal):
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root, text=True
+    )
+    workers = json.loads(parent.stdout.readline())
+    assert len(workers) >= 2
+    assert all(map(is_alive, workers))
+    os.kill(parent.pid, with_signal)
+    parent.communicate(timeout=10)
+    deadline = time.monotonic() + 3
+    while any(map(is_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(is_alive, workers))
+
+
+async def test_leaving_the_judge_ends_what_is_under_way():
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    example = Example(row=0, id="0", question="?", context="", gold="SELECT 1")
+    started = time.monotonic()
+    async with Judge(JudgeSettings(workers=1, seconds=30, steps=10**12)) as judge:
+        hanging = asyncio.create_task(judge.judge(example, endless))
+        await asyncio.sleep(1)
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+    assert time.monotonic() - started < 5
