@@ -67,6 +67,7 @@ KINDS = [
         "r.boss = c.id) SELECT id FROM c",
         ["recursive", "UNION ALL"],
     ),
+    ("WITH c (person) AS (SELECT id FROM reps) SELECT person FROM c", ["c (person)"]),
     ("SELECT city FROM reps UNION SELECT region FROM sales", ["UNION", "result 1", "result 2"]),
     ("SELECT city FROM reps INTERSECT SELECT region FROM sales", ["INTERSECT"]),
     ("SELECT city FROM reps EXCEPT SELECT region FROM sales ORDER BY 1", ["EXCEPT", "sort"]),

@@ -25,9 +25,11 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One result. node: a Select, a SetOperation, or the statement itself; label: what later blocks call it.
+    """One result.
 
-    part_of: the named result that a branch belongs to, '' where there is none.
+    node: a Select, a SetOperation, or the statement itself; label: what later blocks call it; columns: new names for
+    its columns, as in `WITH chain (id, depth) AS …`. recursive: does it refer to itself? part_of: the named result
+    that a branch belongs to, '' where there is none.
     """
 
     node: exp.Expression
@@ -35,6 +37,12 @@ class Block:
     label: str
     recursive: bool = False
     part_of: str = ""
+    columns: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The label with the columns it is given: 'chain (id, depth)'."""
+        return f"{self.label} ({', '.join(self.columns)})" if self.columns else self.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +59,14 @@ def unfold(statement: exp.Expression) -> Unfolded:
     numbers = count(1)
 
     def visit(
-        node: exp.Expression, role: Role, given: str = "", recursive: bool = False, part_of: str = ""
+        node: exp.Expression, role: Role, holder: exp.Expression | None = None, part_of: str = ""
     ) -> Iterator[Block]:
+        given = holder.alias if holder is not None else ""
+        columns = tuple(holder.alias_column_names) if holder is not None else ()
+        recursive = isinstance(holder, exp.CTE) and bool(holder.parent.args.get("recursive"))
         if with_ := node.args.get("with_"):
             for cte in with_.expressions:
-                yield from visit(inner(cte.this), Role.CTE, cte.alias, bool(with_.args.get("recursive")))
+                yield from visit(inner(cte.this), Role.CTE, cte)
         if isinstance(node, exp.SetOperation):
             for branch in (node.this, node.expression):
                 yield from visit(inner(branch), Role.BRANCH, part_of=given or part_of)
@@ -63,7 +74,7 @@ def unfold(statement: exp.Expression) -> Unfolded:
             for query in direct_queries(node):
                 wrapper = query.parent
                 if isinstance(wrapper, exp.Subquery) and isinstance(wrapper.parent, exp.From | exp.Join):
-                    yield from visit(query, Role.DERIVED, wrapper.alias)
+                    yield from visit(query, Role.DERIVED, wrapper)
                 elif inner(node.args.get("expression") or node) is query:
                     yield from visit(query, Role.BODY)
                 elif not is_small(query):
@@ -71,7 +82,7 @@ def unfold(statement: exp.Expression) -> Unfolded:
         label = "" if role is Role.MAIN else given or f"result {next(numbers)}"
         if label:
             labels[id(node)] = label
-        yield Block(node, role, label, recursive, part_of)
+        yield Block(node, role, label, recursive, part_of, columns)
 
     return Unfolded(tuple(visit(inner(statement), Role.MAIN)), labels)
 

@@ -12,6 +12,9 @@ from sql_rl.teachers.narrative.blocks import direct_queries, is_small
 from sql_rl.teachers.narrative.phrases import Phrases
 from sql_rl.teachers.narrative.schema import Schema
 
+# The clauses of a set operation that `limits` and its two sides tell.
+SET_OPERATION = frozenset({"with_", "this", "expression", "order", "limit", "offset"})
+_JOIN = frozenset({"this", "method", "side", "kind", "on", "using"})
 _KNOWN = frozenset(
     {"with_", "expressions", "distinct", "from_", "joins", "where", "group", "having", "order", "limit", "offset"}
 )
@@ -168,6 +171,13 @@ def limits(query: exp.Expression, phrases: Phrases) -> tuple[str, str, str]:
     )
 
 
+def first_rows(limit: str, offset: str) -> str:
+    """What a LIMIT and an OFFSET, as they stand in Clauses, leave: 'the first 3 rows (LIMIT 3)'."""
+    rows = "the first row" if limit == "1" else f"the first {limit} rows" if limit.isdigit() else "what is left"
+    kept = f"{rows} (LIMIT {limit})" if limit.isdigit() else f"{rows} of {limit}" if limit else "the rest"
+    return f"{kept} after skipping {offset} (OFFSET {offset})" if offset else kept
+
+
 def _aggregates(output: exp.Expression) -> bool:
     return any(
         isinstance(node, exp.AggFunc) and not isinstance(node.parent, exp.Window)
@@ -198,6 +208,7 @@ def _join(join: exp.Join, phrases: Phrases, schema: Schema, aliases: dict[str, s
     on = phrases.condition(condition) if condition else ""
     if using:
         on = f"the shared column {', '.join(phrases.name(column.name) for column in using)} (USING)"
+    on = ", ".join([*filter(None, [on]), *(phrases.sql(part) for part in remaining(join, _JOIN))])
     if not on and kind == "JOIN":
         kind = "comma join"
     return Join(kind, phrases.source(join.this), on, _key(condition, schema, aliases) if condition else "")

@@ -7,13 +7,13 @@ from sqlglot import exp
 
 from sql_rl.teachers.narrative.blocks import Block, Role
 from sql_rl.teachers.narrative.changes import change
-from sql_rl.teachers.narrative.clauses import Clauses, Join, clauses, limits, remaining
+from sql_rl.teachers.narrative.clauses import SET_OPERATION, Clauses, Join, clauses, first_rows, limits, remaining
 from sql_rl.teachers.narrative.linking import Link
 from sql_rl.teachers.narrative.opening import opening
 from sql_rl.teachers.narrative.phrases import Phrases
 from sql_rl.teachers.narrative.question import Cue, Question
 from sql_rl.teachers.narrative.schema import Schema
-from sql_rl.teachers.narrative.wording import Voice, capital, listing, quoted, sentence
+from sql_rl.teachers.narrative.wording import Voice, article, capital, listing, quoted, sentence
 
 _SET_OPERATIONS = {
     "UNION": (Cue.EITHER, "puts {} and {} together and drops duplicates"),
@@ -24,7 +24,6 @@ _SET_OPERATIONS = {
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _CUES = {"COUNT": Cue.COUNT, "SUM": Cue.SUM, "AVG": Cue.AVERAGE}
-_SET_KNOWN = frozenset({"with_", "this", "expression", "order", "limit", "offset"})
 _STARTS = ("The ", "Only ", "In ", "Each ", "For ", "What ", "Starting ", "No ", "This ", "A ")
 
 
@@ -60,10 +59,10 @@ class Prose:
         label = block.label
         if block.role is Role.CTE:
             kind = "recursive common table expression (CTE)" if block.recursive else "common table expression (CTE)"
-            lead = self._pick(f"I prepare a {kind} named {label}", f"First comes a {kind}, {label}")
+            lead = self._pick(f"I prepare a {kind} named {block.title}", f"First comes a {kind}, {block.title}")
             return [lead, *sentences]
         if block.role is Role.DERIVED:
-            return [f"In FROM I need a table that has to be worked out; I call it {label}", *sentences]
+            return [f"In FROM I need a table that has to be worked out; I call it {block.title}", *sentences]
         if block.role is Role.BODY:
             return [f"The statement has a query inside, and I call its rows {label}", *sentences]
         if block.role is Role.SUBQUERY:
@@ -128,7 +127,7 @@ class Prose:
                 yield self._pick("Then I add ", "Next comes ", "I also bring in ") + join
 
     def _join(self, join: Join) -> str:
-        text = f"{join.source} by {_article(join.kind)} {join.kind}" + (f" on {join.on}" if join.on else "")
+        text = f"{join.source} by {article(join.kind)} {join.kind}" + (f" on {join.on}" if join.on else "")
         if join.key and self._fresh(join.key):
             text += f", since {join.key}"
         if join.kind.startswith("LEFT"):
@@ -232,11 +231,11 @@ class Prose:
 
     def _order(self, order: str, limit: str, offset: str) -> Iterator[str]:
         if order and limit:
-            yield self._because(Cue.EXTREME, f"I sort by {order} and keep {_first(limit, offset)}")
+            yield self._because(Cue.EXTREME, f"I sort by {order} and keep {first_rows(limit, offset)}")
         elif order:
             yield self._because(Cue.ORDER, f"I sort the result by {order}")
         if (limit or offset) and not (order and limit):
-            yield f"I keep {_first(limit, offset)}"
+            yield f"I keep {first_rows(limit, offset)}"
 
     def _closing(self, c: Clauses) -> Iterator[str]:
         """What the result looks like, where that is worth a sentence."""
@@ -268,7 +267,7 @@ class Prose:
         cue, meaning = _SET_OPERATIONS.get(operator, (Cue.BOTH, "combines {} with {}"))
         sides = [self._phrases.source(side) for side in (node.this, node.expression)]
         yield self._because(cue, f"{operator} {meaning.format(*sides)}")
-        yield from (f"It also takes {self._phrases.sql(part)}" for part in remaining(node, _SET_KNOWN))
+        yield from (f"It also takes {self._phrases.sql(part)}" for part in remaining(node, SET_OPERATION))
         yield from self._order(*limits(node, self._phrases))
 
     def _because(self, cue: Cue, decision: str) -> str:
@@ -290,16 +289,6 @@ class Prose:
         return new
 
 
-def _first(limit: str, offset: str) -> str:
-    rows = "the first row" if limit == "1" else f"the first {limit} rows" if limit.isdigit() else "what is left"
-    kept = f"{rows} (LIMIT {limit})" if limit.isdigit() else f"{rows} of {limit}" if limit else "the rest"
-    return f"{kept} after skipping {offset} (OFFSET {offset})" if offset else kept
-
-
 def _continued(text: str) -> str:
     """A sentence as the second half of another: "Only rows where …" becomes "only rows where …"."""
     return text[0].lower() + text[1:] if text.startswith(_STARTS) else text
-
-
-def _article(word: str) -> str:
-    return "an" if word[:1].upper() in "AEIO" else "a"

@@ -58,7 +58,7 @@ def link(statement: exp.Expression, labels: Iterable[str], schema: Schema, quest
             table=name,
             columns=columns[key],
             all_columns=tuple(name for name, _ in schema.tables[key].columns.values()) if key in schema.tables else (),
-            joining=bool(columns[key]) and key not in beyond_joins and len(names) > 2,
+            joining=len(columns[key]) > 1 and key not in beyond_joins and len(names) > 2,
             known=key in schema.tables,
             mentions=_mentions(name, columns[key], tables, question),
         )

@@ -69,12 +69,9 @@ def _several_tables(links: list[Link], voice: Voice) -> Iterator[str]:
         yield lead + voice.pick(", while ", ", and ").join(held)
     elif held:
         yield lead + "; ".join(held)
-    for link in links:
-        if link.joining:
-            yield voice.pick(
-                f"{_table(link)} connects them through {listing(list(link.columns))}",
-                f"The link between them is {_table(link)}, with {listing(list(link.columns))}",
-            )
+    bridges = [f"{_table(link)} with {listing(list(link.columns))}" for link in links if link.joining]
+    if bridges:
+        yield voice.pick("The link between them is {}", "What connects them is {}").format(listing(bridges))
     if bare := [_table(link) for link in links if not link.columns]:
         yield voice.pick(f"I also need {listing(bare)}", f"{listing(bare)} {_be(bare)} needed as well")
 

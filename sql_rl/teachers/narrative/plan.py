@@ -6,12 +6,12 @@ from sqlglot import exp
 
 from sql_rl.teachers.narrative.blocks import Block, Role
 from sql_rl.teachers.narrative.changes import change
-from sql_rl.teachers.narrative.clauses import clauses, limits
+from sql_rl.teachers.narrative.clauses import SET_OPERATION, clauses, first_rows, limits, remaining
 from sql_rl.teachers.narrative.linking import Link
 from sql_rl.teachers.narrative.phrases import Phrases
 from sql_rl.teachers.narrative.question import Question
 from sql_rl.teachers.narrative.schema import Schema
-from sql_rl.teachers.narrative.wording import listing, sentence
+from sql_rl.teachers.narrative.wording import capital, listing, sentence
 
 
 def plan(question: Question, schema: Schema, phrases: Phrases, links: list[Link], blocks: tuple[Block, ...]) -> str:
@@ -39,8 +39,8 @@ def _table(link: Link) -> str:
 def _heading(block: Block, count: int) -> str:
     if block.role is Role.MAIN:
         return "Main query:" if count > 1 else ""
-    recursive = "recursive " if block.recursive else ""
-    return f"{recursive}{block.role.value} {block.label}:".capitalize().replace(block.label.capitalize(), block.label)
+    role = f"recursive {block.role.value}" if block.recursive else block.role.value
+    return f"{capital(role)} {block.title}:"
 
 
 def _steps(node: exp.Expression, phrases: Phrases, schema: Schema) -> Iterator[str]:
@@ -49,6 +49,7 @@ def _steps(node: exp.Expression, phrases: Phrases, schema: Schema) -> Iterator[s
     elif isinstance(node, exp.SetOperation):
         operator = node.key.upper() + ("" if node.args.get("distinct") else " ALL")
         yield f"{operator}: {phrases.source(node.this)} with {phrases.source(node.expression)}"
+        yield from (f"Apply {phrases.sql(part)}" for part in remaining(node, SET_OPERATION))
         yield from _ordering(*limits(node, phrases))
     else:
         yield from change(node, phrases)
@@ -79,7 +80,5 @@ def _select_steps(node: exp.Select, phrases: Phrases, schema: Schema) -> Iterato
 def _ordering(order: str, limit: str, offset: str) -> Iterator[str]:
     if order:
         yield f"Sort by {order}"
-    if offset:
-        yield f"Skip {offset} (OFFSET {offset})"
-    if limit:
-        yield f"Keep the first {limit} (LIMIT {limit})" if limit.isdigit() else f"Keep what {limit} allows"
+    if limit or offset:
+        yield f"Keep {first_rows(limit, offset)}"

@@ -31,6 +31,10 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def article(word: str) -> str:
+    return "an" if word[:1].upper() in "AEIO" else "a"
+
+
 def sentence(text: str) -> str:
     """The text with a full stop, unless it brings its own mark; spaces inside are kept, since literals have them."""
     return text if text.endswith((".", "?", "!", ":")) else text + "."
