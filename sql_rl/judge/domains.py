@@ -6,13 +6,13 @@ gold compares with a child's column reaches the parent's key too, and what the g
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import sqlglot
 
 from sql_rl.judge import values
-from sql_rl.judge.demands import Both, Demands, Either, Formula, Leaf, Not, Same, Value, read_demands
+from sql_rl.judge.demands import Both, Demands, Either, Formula, Leaf, Node, Not, Same, Value, read_demands
 from sql_rl.judge.schema import Column, ForeignKey, Schema, Table
 
 GIVEN_VALUES = 32  # different given values kept for a column
@@ -26,14 +26,16 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Values that some columns share. common: as in the given data; special: on and beside the gold's boundaries.
+    """Values that some columns of one affinity share, as SQLite stores them there.
 
+    common: as in the given data; special: on and beside the gold's boundaries; every: both, no value twice.
     lowest, highest: of the common ones, by which new ones are made. ranked: the gold ranks by it, so values should
     differ, and none be NULL. dated: it holds ISO dates.
     """
 
     common: tuple[Value, ...]
     special: tuple[Value, ...]
+    every: tuple[Value, ...]
     lowest: Value
     highest: Value
     ranked: bool
@@ -71,10 +73,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that a variant is drawn from. plans: by folded table name, parents before children as far as can be."""
+    """All that a variant is drawn from. plans: by folded table name, parents before children as far as can be.
+
+    nodes: the columns that the gold names, by source.
+    """
 
     demands: Demands
     plans: Mapping[str, Plan]
+    nodes: Mapping[int, tuple[Node, ...]]
 
 
 def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
@@ -105,7 +111,10 @@ def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
         referring = {place for reference in found for place in reference.places}
         many = tuple(domain.ranked or (place in keyed and place not in referring) for place, domain in enumerate(own))
         plans[name] = Plan(table, name, own, nullable, many, keys, found, table.name in asked)
-    return World(demands, plans)
+    nodes = {
+        number: tuple(n for n in sorted(demands.mentioned) if n[0] == number) for number in range(len(demands.tables))
+    }
+    return World(demands, plans, nodes)
 
 
 def _places(table: Table, columns: Sequence[str]) -> tuple[int | None, ...]:
@@ -123,29 +132,31 @@ def _domains(schema: Schema, rows: Rows, demands: Demands) -> dict[Place, Domain
     ranked = {_place(demands, node) for node in demands.ranked}
     domains: dict[Place, Domain] = {}
     for group in grouped(places, _meetings(schema, demands)):
-        domain = _domain([(places[place], _column(schema, rows, place), leaves[place]) for place in group])
-        domains |= dict.fromkeys(group, replace(domain, ranked=not ranked.isdisjoint(group)))
+        common = _common([(places[place], _column(schema, rows, place)) for place in group])
+        dated = any(map(values.is_date, common))
+        special = [value for place in group for leaf in leaves[place] for value in values.around(leaf, dated)]
+        for affinity in {places[place].affinity for place in group}:
+            domain = _domain(common, special, affinity, not ranked.isdisjoint(group), dated)
+            domains |= {place: domain for place in group if places[place].affinity == affinity}
     return domains
 
 
-def _domain(columns: Sequence[tuple[Column, list[Value], list[Leaf]]]) -> Domain:
-    """The domain of columns that meet: each with its given values and the gold's conditions on it."""
-    common = values.distinct((value for _, given, _ in columns for value in given), 2 * GIVEN_VALUES)
-    if not common:
-        column = columns[0][0]
-        dated = any(word in column.declared.casefold() for word in ("date", "timestamp"))
-        kind = "DATE" if dated else "TEXT" if column.affinity == "BLOB" else column.affinity
-        common = values.plain(kind, column.name)
-    dated = any(map(values.is_date, common))
-    special = (
-        values.coerce(value, column.affinity)
-        for column, _, leaves in columns
-        for leaf in leaves
-        for value in values.around(leaf, dated)
-    )
-    special = tuple(values.distinct(special, GIVEN_VALUES))
+def _common(columns: Sequence[tuple[Column, list[Value]]]) -> list[Value]:
+    """The given values of columns that meet; if there are none, plain ones in the manner of the first column."""
+    common = values.distinct((value for _, given in columns for value in given), 2 * GIVEN_VALUES)
+    if common:
+        return common
+    column = columns[0][0]
+    dated = any(word in column.declared.casefold() for word in ("date", "timestamp"))
+    return values.plain("DATE" if dated else "TEXT" if column.affinity == "BLOB" else column.affinity, column.name)
+
+
+def _domain(common: list[Value], special: list[Value], affinity: str, ranked: bool, dated: bool) -> Domain:
+    common = values.distinct((values.coerce(value, affinity) for value in common), len(common))
+    special = values.distinct((values.coerce(value, affinity) for value in special), GIVEN_VALUES)
+    every = values.distinct((*special, *common), len(special) + len(common))
     alike = [value for value in common if type(value) is type(common[0])]
-    return Domain(tuple(common), special, min(alike), max(alike), ranked=False, dated=dated)
+    return Domain(tuple(common), tuple(special), tuple(every), min(alike), max(alike), ranked, dated)
 
 
 def _column(schema: Schema, rows: Rows, place: Place) -> list[Value]:

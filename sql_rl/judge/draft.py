@@ -35,7 +35,7 @@ class Draft:
         self.random = random
         self._style = style
         self._serial = 0
-        self._pools: dict[tuple[int, str], list[Value]] = {}  # by identity of the domain, and affinity
+        self._pools: dict[int, list[Value]] = {}  # by identity of the domain
         self._rows: dict[str, list[Row]] = {name: [] for name in world.plans}
         # By table and the places of a key: the row that holds a key's values.
         self._keyed: dict[tuple[str, tuple[int, ...]], dict[tuple[Value, ...], Row]] = {
@@ -52,23 +52,17 @@ class Draft:
         """One of them; `random.choice` takes three times as long, and most of the time goes there."""
         return choices[int(self.random.random() * len(choices))]
 
-    def pool(self, domain: Domain, affinity: str) -> list[Value]:
+    def pool(self, domain: Domain) -> list[Value]:
         """The values that a column draws from in this variant; more frequent ones stand in it more often."""
-        pool = self._pools.get((id(domain), affinity))
+        pool = self._pools.get(id(domain))
         if pool is None:
-            if (id(domain), "") not in self._pools:
-                self._pools[id(domain), ""] = self._draw_pool(domain)
-            pool = [values.coerce(value, affinity) for value in self._pools[id(domain), ""]]
-            self._pools[id(domain), affinity] = pool
+            style = self._style
+            pool = self.random.choices(domain.common, k=self.random.randint(*style.variety))
+            if domain.special:
+                times = round(style.special / (1 - style.special) * len(pool) / len(domain.special))
+                pool += domain.special * max(1, times)
+            self._pools[id(domain)] = pool
         return pool
-
-    def _draw_pool(self, domain: Domain) -> list[Value]:
-        style, count = self._style, self.random.randint(*self._style.variety)
-        common = self.random.sample(domain.common, min(count, len(domain.common)))
-        if not domain.special:
-            return common
-        times = round(style.special / (1 - style.special) * len(common) / len(domain.special))
-        return common + list(domain.special) * max(1, times)
 
     def _fill(self, plan: Plan) -> None:
         """Draw the rows of a table, column by column."""
@@ -80,12 +74,13 @@ class Draft:
                 self._refer(plan, reference, columns, size)
         for key in plan.keys:
             if len(key) == 1 and columns[key[0]] is None:
-                columns[key[0]] = self._distinct(plan.domains[key[0]], stored[key[0]].affinity, size)
-        for place, column in enumerate(stored):
-            if columns[place] is None and plan.many[place]:
-                columns[place] = self._scattered(plan.domains[place], column.affinity, size)
-            elif columns[place] is None:
-                columns[place] = self.random.choices(self.pool(plan.domains[place], column.affinity), k=size)
+                columns[key[0]] = self._distinct(plan.domains[key[0]], size)
+        for place, domain in enumerate(plan.domains):
+            if columns[place] is None:
+                many = plan.many[place]
+                columns[place] = (
+                    self._scattered(domain, size) if many else self.random.choices(self.pool(domain), k=size)
+                )
             if plan.nullable[place] and self._style.nulls:
                 columns[place] = [
                     None if self.random.random() < self._style.nulls else value for value in columns[place]
@@ -107,15 +102,13 @@ class Draft:
             affinity = plan.table.stored[place].affinity
             columns[place] = [values.coerce(row[parent_place], affinity) for row in drawn]
 
-    def _scattered(self, domain: Domain, affinity: str, size: int) -> list[Value]:
+    def _scattered(self, domain: Domain, size: int) -> list[Value]:
         """Values of which few are equal."""
-        pool = [*domain.common, *domain.special, *values.more_like(domain.common, 2 * size, self.random)]
-        return [values.coerce(value, affinity) for value in self.random.sample(pool, size)]
+        return self.random.sample([*domain.every, *values.more_like(domain.common, 2 * size, self.random)], size)
 
-    def _distinct(self, domain: Domain, affinity: str, size: int) -> list[Value]:
-        pool = list(dict.fromkeys(values.coerce(value, affinity) for value in (*domain.special, *domain.common)))
-        drawn = self.random.sample(pool, min(size, len(pool)))
-        return drawn + [values.coerce(self.fresh(domain), affinity) for _ in range(size - len(drawn))]
+    def _distinct(self, domain: Domain, size: int) -> list[Value]:
+        drawn = self.random.sample(domain.every, min(size, len(domain.every)))
+        return drawn + [self.fresh(domain) for _ in range(size - len(drawn))]
 
     def fresh(self, domain: Domain) -> Value:
         """A value that no row holds yet, above all others."""
@@ -154,17 +147,17 @@ class Draft:
                     self._change(plan, row, wanted, depth)
                     return
         rows = self._rows[plan.name]
-        row = list(self.pick(rows)) if rows else [self._any(plan, place) for place in range(len(stored))]
+        row = list(self.pick(rows)) if rows else [self.pick(self.pool(domain)) for domain in plan.domains]
         for place, value in wanted.items():
             row[place] = value
         for place, domain in enumerate(plan.domains):
             if domain.ranked and place not in wanted:
-                row[place] = values.coerce(self.standing_out(domain), stored[place].affinity)
+                row[place] = self.standing_out(domain)
         for key in plan.keys:
             free = [place for place in key if place not in wanted]
             if free:
                 place = next((place for place in free if plan.many[place]), free[0])
-                row[place] = values.coerce(self.fresh(plan.domains[place]), stored[place].affinity)
+                row[place] = self.fresh(plan.domains[place])
         if self._put(plan, row):
             self._adopt(plan, row, depth)
 
@@ -174,9 +167,6 @@ class Draft:
             if not any(place in key for key in plan.keys):
                 row[place] = value
         self._adopt(plan, row, depth)
-
-    def _any(self, plan: Plan, place: int) -> Value:
-        return self.pick(self.pool(plan.domains[place], plan.table.stored[place].affinity))
 
     def _adopt(self, plan: Plan, row: Row, depth: int) -> None:
         """Give a row the parents that it refers to."""

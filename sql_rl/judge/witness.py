@@ -106,7 +106,7 @@ def _slots(
     bounds: dict[Node, Value],
 ) -> Iterator[Slot]:
     """The columns of the sources that a witness decides, those together that have to be equal."""
-    nodes = dict.fromkeys(node for node in sorted(draft.world.demands.mentioned) if node[0] in sources)
+    nodes = dict.fromkeys(node for source in sources for node in draft.world.nodes[source])
     pairs = [
         (same.one, same.other)
         for same, met in choices
@@ -142,7 +142,7 @@ def _value(draft: Draft, slot: Slot) -> Value:
 def _fitting(draft: Draft, plan: Plan, place: int, leaves: list[tuple[Leaf, bool]]) -> list[Value]:
     """Values that meet and break the conditions as wanted, if there are any; else all of the column's pool."""
     domain, affinity = plan.domains[place], plan.table.stored[place].affinity
-    pool = draft.pool(domain, affinity)
+    pool = draft.pool(domain)
     if not leaves:
         return pool
     tests = [(Leaf(leaf.node, leaf.op, values.coerce(leaf.value, affinity)), met) for leaf, met in leaves]
