@@ -26,6 +26,11 @@ class Allowance:
         """A new request: the full time again."""
         self._deadline = time.monotonic() + self.settings.seconds
 
+    def next_query(self) -> None:
+        """Another query of the same request: the full time again, also for the parent's clock."""
+        self._announce("query")
+        self.restart()
+
     def budget(self, rows: int | None = None) -> Budget:
         """For one statement on one database; rows: returned at most, by default what a gold may return, and one."""
         wanted = self.settings.max_rows + 1 if rows is None else rows

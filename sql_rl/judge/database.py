@@ -110,16 +110,16 @@ class Blank:
                 columns = ", ".join(_quoted(column.name) for column in table.stored)
                 places = ", ".join("?" * len(table.stored))
                 insert = f"INSERT OR IGNORE INTO main.{_quoted(name)} ({columns}) VALUES ({places})"
-                _insert(db, insert, table_rows)
+                _insert(db, _quoted(name), insert, table_rows)
         db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
         return db
 
 
-def _insert(db: apsw.Connection, insert: str, rows: Sequence[tuple]) -> None:
+def _insert(db: apsw.Connection, table: str, insert: str, rows: Sequence[tuple]) -> None:
     try:
-        with db:
-            db.executemany(insert, rows)
+        db.executemany(insert, rows)
     except apsw.Error:  # a type that the column refuses, which OR IGNORE does not ignore: the other rows can stay
+        db.execute(f"DELETE FROM main.{table}")
         for row in rows:
             with contextlib.suppress(apsw.Error):
                 db.execute(insert, row)

@@ -42,7 +42,7 @@ def group(
     groups: list[_Group] = []
     votes = []
     for query in queries:
-        allowance.restart()
+        allowance.next_query()
         try:
             sql, answers = _answers(query, ground, home, variants, allowance)
         except Stopped as stopped:
