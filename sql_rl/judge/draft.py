@@ -95,7 +95,8 @@ class Draft:
         parents = self._rows[reference.parent]
         if not parents:  # not drawn yet, since the references run in a circle
             return
-        skew = self.pick((1, 3, 6))
+        skew, few = self.pick((1, 3, 6)), self.pick((2, 3, 5, len(parents), len(parents)))
+        parents = self.random.sample(parents, min(few, len(parents)))
         weights = [self.random.random() ** skew + 0.02 for _ in parents]
         drawn = self.random.choices(parents, weights, k=size)
         for place, parent_place in zip(reference.places, reference.parent_places, strict=True):

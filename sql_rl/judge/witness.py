@@ -49,7 +49,7 @@ def plant_witness(draft: Draft, turn: int) -> None:
     sources = [source for scope in chosen for source in scope.sources]
     if random.random() < 0.1:
         sources = [random.choice(sources)]  # rows that find no partner
-    slots = list(_slots(draft, chosen, sources, choices, grouping, bounds))
+    slots = list(_slots(draft, chosen, sources, choices, grouping, bounds, times > 1))
     held = {id(slot): _value(draft, slot) for slot in slots if slot.kept}
     plans = {source: draft.world.plans[demands.tables[source].name.casefold()] for source in sources}
     for _ in range(times):
@@ -84,14 +84,14 @@ def choose(formula: Formula, wanted: bool, random: Random) -> list[Choice]:
 def _group_size(scope: Scope | None, turn: int, random: Random) -> int:
     if scope is not None and scope.sizes:
         return max(1, min(LARGEST_GROUP, random.choice(scope.sizes) + (0, 1, -1)[turn % 3]))
-    return random.choice((1, 1, 2, 3))
+    return random.choice((1, 1, 2, 3) if scope is None else (1, 2, 3, 6))
 
 
 def _bound_values(scope: Scope | None, times: int, random: Random) -> dict[Node, Value]:
     """What the rows of a group hold in a column so that its MIN, MAX, AVG or SUM lies on or beside the bound."""
     found: dict[Node, Value] = {}
     for bound in scope.bounds if scope is not None else ():
-        near = random.choice([bound.value, bound.value, *values.neighbours(bound.value)])
+        near = random.choice([bound.value, *values.neighbours(bound.value)])
         share = near / times if bound.op == "sum" and isinstance(near, int | float) else near
         found[bound.node] = int(share) if isinstance(share, float) and share.is_integer() else share
     return found
@@ -104,8 +104,13 @@ def _slots(
     choices: list[Choice],
     grouping: Scope | None,
     bounds: dict[Node, Value],
+    repeated: bool,
 ) -> Iterator[Slot]:
-    """The columns of the sources that a witness decides, those together that have to be equal."""
+    """The columns of the sources that a witness decides, those together that have to be equal.
+
+    repeated: several rows are planted. At random, what the gold shows stands out among all rows, the planted rows
+    show the same, and no other row joins them.
+    """
     nodes = dict.fromkeys(node for source in sources for node in draft.world.nodes[source])
     pairs = [
         (same.one, same.other)
@@ -113,17 +118,19 @@ def _slots(
         if met and isinstance(same, Same) and same.one in nodes and same.other in nodes
     ]
     random = draft.random
-    shown = {node for scope in scopes for node in scope.outputs} if random.random() < 0.5 else set()
+    outputs = {node for scope in scopes for node in scope.outputs}
+    stands_out, alike = random.random() < 0.5, repeated and random.random() < 0.4
+    asked = grouping is not None and bool(grouping.sizes or grouping.bounds)
+    isolated = random.random() < (0.7 if asked else 0.4)
     groups = set(grouping.groups) if grouping is not None else set()
     owners = {source for source, _ in groups}  # whose rows the group is one of
-    exact = grouping is not None and bool(grouping.sizes) and random.random() < 0.7  # no other row may join it
     for together in grouped(nodes, pairs):
         leaves = [(leaf, met) for leaf, met in choices if isinstance(leaf, Leaf) and leaf.node in together]
         bound = next((bounds[node] for node in together if node in bounds), None)
-        joins = len(together) > 1
-        owned = exact and joins and any(source in owners for source, _ in together)
-        kept = owned or not groups.isdisjoint(together)
-        alone = (exact and (kept or joins)) or not shown.isdisjoint(together)
+        joins, grouped_by, shown = len(together) > 1, *(not s.isdisjoint(together) for s in (groups, outputs))
+        owned = isolated and joins and any(source in owners for source, _ in together)
+        kept = owned or grouped_by or (shown and alike and not joins)
+        alone = (isolated and (owned or joins or (grouped_by and asked))) or (shown and stands_out)
         if joins or leaves or kept or alone or bound is not None:
             source, column = together[0]
             plan = draft.world.plans[draft.world.demands.tables[source].name.casefold()]
