@@ -18,7 +18,8 @@ from sql_rl.teachers.narrative.phrases import Phrases
 from sql_rl.teachers.narrative.plan import plan
 from sql_rl.teachers.narrative.question import Question
 from sql_rl.teachers.narrative.schema import Schema, read_schema
-from sql_rl.teachers.narrative.wording import Voice
+from sql_rl.teachers.narrative.unsaid import unsaid
+from sql_rl.teachers.narrative.wording import Voice, listing
 
 _STATEMENTS = (exp.Query, exp.DDL, exp.DML, exp.Alter, exp.Drop, exp.TruncateTable)
 
@@ -53,9 +54,12 @@ def _narrate(question: str, context: str, sql: str, style: Style) -> str:
     phrases = Phrases(dialect, unfolded.labels)
     links = link(tree, unfolded.labels.values(), schema, asked)
     if style == "query-plan":
-        return plan(asked, schema, phrases, links, unfolded.blocks)
-    prose = Prose(asked, Voice(asked.text), schema=schema, context=context, phrases=phrases, links=links)
-    return prose.tell(unfolded.blocks)
+        text = plan(asked, schema, phrases, links, unfolded.blocks)
+    else:
+        prose = Prose(asked, Voice(asked.text), schema=schema, context=context, phrases=phrases, links=links)
+        text = prose.tell(unfolded.blocks)
+    rest = unsaid(tree, sql, dialect, text)
+    return f"{text}\nWhat I write in SQL for this is {listing(rest)}." if rest else text
 
 
 def _parse(sql: str) -> tuple[exp.Expression, str]:

@@ -78,6 +78,7 @@ KINDS = [
         ["PARTITION BY", "frame ROWS BETWEEN 2 PRECEDING AND CURRENT ROW"],
     ),
     ("SELECT id, RANK() OVER (ORDER BY amount DESC) AS place FROM sales", ["RANK()", "descending", "place"]),
+    ("SELECT SUBSTR(day, 1, 4) FROM sales WHERE IFNULL(amount, 0) > 3", ["SUBSTR and IFNULL"]),
     ("INSERT INTO reps (id, name) VALUES (7, 'Eva')", ["INSERT INTO reps", "id = 7", "name = 'Eva'"]),
     ("INSERT INTO reps (id, name) VALUES (7, 'Eva'), (8, 'Ulf')", ["2 rows", "(8, 'Ulf')"]),
     ("INSERT INTO reps (id) SELECT rep_id FROM sales", ["result 1"]),

@@ -8,6 +8,7 @@ from the question as it was written.
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -167,6 +168,7 @@ def stem(word: str) -> str:
     return word
 
 
+@lru_cache(maxsize=10_000)
 def stems(identifier: str) -> frozenset[str]:
     """The stems of the words in an identifier: born_states and BornState are both {born, state}."""
     return frozenset(stem(part) for part in _NAME_PART.findall(identifier))
