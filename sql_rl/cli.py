@@ -16,6 +16,7 @@ from sql_rl.settings import Settings
 
 DEFAULTS = Settings()
 DISTILL = DEFAULTS.distill
+AUDIT = DEFAULTS.audit
 TRAIN = DEFAULTS.train
 
 app = typer.Typer(
@@ -72,6 +73,7 @@ def main(
 Dataset = Annotated[
     str, typer.Option(help="A Hub id, a .jsonl, .json, .csv or .parquet file, a folder saved by datasets, or `sample`.")
 ]
+Split = Annotated[str, typer.Option(help="Which split of the dataset.")]
 PublishTo = Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="Where on the Hub to publish to.")]
 Private = Annotated[bool, typer.Option("--private-repo", help="Make the published repository private.")]
 Config = Annotated[
@@ -107,7 +109,7 @@ def distill(
     retries: Annotated[
         int, typer.Option(help="Further attempts where an answer came but is no good.")
     ] = DISTILL.retries,
-    split: Annotated[str, typer.Option(help="Which split of the dataset.")] = DISTILL.split,
+    split: Split = DISTILL.split,
     output_dir: Annotated[
         Path | None,
         typer.Option(help="The run's folder; a run in it is resumed.  [default: outputs/distill-<dataset>-<model>]"),
@@ -135,6 +137,29 @@ def distill(
     from sql_rl.distill.summary import closing, preview
 
     print(preview(plan(settings, secrets)) if dry_run else closing(job(settings, secrets)))
+
+
+@app.command(epilog="Example: uv run main.py audit --dataset-repo-id sample")
+def audit(
+    context: typer.Context,
+    dataset_repo_id: Dataset = AUDIT.dataset_repo_id,
+    split: Split = AUDIT.split,
+    limit: Annotated[
+        int | None, typer.Option(help="Rows: the first so many of the split.  [default: all]")
+    ] = AUDIT.limit,
+    output_dir: Annotated[
+        Path | None, typer.Option(help="The folder of the findings.  [default: outputs/audit-<dataset>]")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Judge a dataset's own queries: broken, open, empty or doubled ones; write findings and a cleaned set."""
+    from sql_rl.configure import load
+
+    settings, secrets = load(_given(context, "audit"), config)
+
+    from sql_rl.audit import audit as job
+
+    print(job(settings, secrets).text)
 
 
 @app.command(

@@ -58,6 +58,16 @@ class DistillSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """One run of `audit`: which golds are looked at, and where the findings go."""
+
+    dataset_repo_id: Annotated[str, "what is audited: like distill's"] = "gretelai/synthetic_text_to_sql"
+    split: Annotated[str, "which split of the dataset"] = "train"
+    limit: Annotated[int | None, Ge(1), "rows; the first so many of the split, null takes all"] = None
+    output_dir: Annotated[str | None, "the folder of the findings; null derives outputs/audit-<dataset>"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
     """One run of `train`. MODEL, REPO_ID and PUBLISH_REPO_ID in .train or the environment win over this section."""
 
@@ -87,5 +97,6 @@ class Settings:
         "field: column, where a dataset names its columns otherwise (question, context, gold, id)",
     ] = field(default_factory=dict)
     distill: DistillSettings = field(default_factory=DistillSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     train: TrainSettings = field(default_factory=TrainSettings)

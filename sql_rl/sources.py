@@ -32,16 +32,22 @@ class Source:
 
     name: as the user wrote it. count: rows, after the limit. schema: the Arrow schema of its rows. columns: field of
     Example -> column. identity: changes when the rows do. license: as the dataset states it, '' if it does not.
-    rows: a fresh iterator over the rows, each a dict with every column of the schema.
+    rows: a fresh iterator over the rows, each a dict with every column of the schema. on_hub: it has a Hub id.
     """
 
     name: str
+    on_hub: bool
     count: int
     schema: pa.Schema
     columns: Mapping[str, str]
     identity: str
     license: str
     rows: Callable[[], Iterator[dict[str, Any]]]
+
+    @property
+    def title(self) -> str:
+        """The name for others to read: of a local path only the last part, which tells nothing of this machine."""
+        return self.name if self.on_hub else Path(self.name).name
 
     def examples(self) -> Iterator[Example]:
         """The rows as Examples, in the order of the source."""
@@ -58,12 +64,13 @@ class _Table:
     identity: str
     license: str
     rows: Callable[[], Iterator[dict[str, Any]]]
+    on_hub: bool = False
 
 
 def open_source(
-    name: str, split: str, limit: int, columns: Mapping[str, str] | None = None, token: str | None = None
+    name: str, split: str, limit: int | None, columns: Mapping[str, str] | None = None, token: str | None = None
 ) -> Source:
-    """The first `limit` rows of one split of a dataset.
+    """The first `limit` rows of one split of a dataset, all of them without a limit.
 
     columns: field of Example -> column, where a dataset names its columns otherwise (`examples.columns_of`).
     token: for a dataset on the Hub that is not public.
@@ -79,7 +86,8 @@ def open_source(
         raise UsageError(f"{name}: {error.args[0]}") from None
     return Source(
         name=name,
-        count=min(table.count, limit),
+        on_hub=table.on_hub,
+        count=table.count if limit is None else min(table.count, limit),
         schema=table.schema,
         columns=found,
         identity=table.identity,
@@ -88,7 +96,7 @@ def open_source(
     )
 
 
-def _table(name: str, split: str, limit: int, token: str | None) -> _Table:
+def _table(name: str, split: str, limit: int | None, token: str | None) -> _Table:
     path = Path(str(resources.files("sql_rl") / "sample.jsonl")) if name == SAMPLE else Path(name).expanduser()
     if path.is_dir():
         return _folder(path, split)
@@ -111,7 +119,7 @@ def _table(name: str, split: str, limit: int, token: str | None) -> _Table:
         raise UsageError(f"{name}: not a {path.suffix} file: {error}") from error
 
 
-def _jsonl(path: Path, limit: int) -> _Table:
+def _jsonl(path: Path, limit: int | None) -> _Table:
     def rows() -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
@@ -131,7 +139,7 @@ def _json_object(text: str, place: str) -> dict[str, Any]:
     return row
 
 
-def _json(path: Path, limit: int) -> _Table:
+def _json(path: Path, limit: int | None) -> _Table:
     """A JSON array of objects; a file of one object a line is read as JSON lines, whatever its name says."""
     text = path.read_text(encoding="utf-8-sig")
     if not text.lstrip().startswith("["):
@@ -146,7 +154,7 @@ def _json(path: Path, limit: int) -> _Table:
     return _from_dicts(path, lambda: iter(content), limit)
 
 
-def _csv(path: Path, limit: int) -> _Table:
+def _csv(path: Path, limit: int | None) -> _Table:
     def rows() -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
@@ -161,7 +169,7 @@ def _csv(path: Path, limit: int) -> _Table:
     return _from_dicts(path, rows, limit)
 
 
-def _parquet(path: Path, limit: int) -> _Table:
+def _parquet(path: Path, limit: int | None) -> _Table:
     with pq.ParquetFile(path) as file:
         schema, count = file.schema_arrow, file.metadata.num_rows
 
@@ -173,7 +181,7 @@ def _parquet(path: Path, limit: int) -> _Table:
     return _Table(count, schema.remove_metadata(), _stamp(path), "", rows)
 
 
-READERS: dict[str, Callable[[Path, int], _Table]] = {
+READERS: dict[str, Callable[[Path, int | None], _Table]] = {
     ".jsonl": _jsonl,
     ".json": _json,
     ".csv": _csv,
@@ -181,7 +189,7 @@ READERS: dict[str, Callable[[Path, int], _Table]] = {
 }
 
 
-def _from_dicts(path: Path, rows: Callable[[], Iterator[dict[str, Any]]], limit: int) -> _Table:
+def _from_dicts(path: Path, rows: Callable[[], Iterator[dict[str, Any]]], limit: int | None) -> _Table:
     """Reads the rows once: whether they are good, how many there are, and the schema that fits all of them."""
     schema, count = pa.schema([]), 0
     reader = islice(rows(), limit)
@@ -212,6 +220,7 @@ def _stamp(path: Path) -> str:
 def _folder(path: Path, split: str) -> _Table:
     import datasets
 
+    datasets.disable_progress_bars()
     saved = (path / "dataset_dict.json").exists() or (path / "state.json").exists()
     try:
         loaded = datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(path), split=split)
@@ -227,8 +236,9 @@ def _folder(path: Path, split: str) -> _Table:
 def _hub(name: str, split: str, token: str | None) -> _Table:
     import datasets
 
+    datasets.disable_progress_bars()
     try:
-        return _loaded(datasets.load_dataset(name, split=split, token=token))
+        return replace(_loaded(datasets.load_dataset(name, split=split, token=token)), on_hub=True)
     except datasets.exceptions.DatasetNotFoundError as error:
         raise UsageError(f"{name}: no such dataset on the Hub, or it is private and HF_TOKEN is not set") from error
     except (ValueError, datasets.exceptions.DatasetsError) as error:

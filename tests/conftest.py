@@ -26,7 +26,8 @@ def shared() -> Path:
 @pytest.fixture
 def clean_environ(tmp_path: Path) -> dict[str, str]:
     """An environment without the credentials and settings of whoever runs the tests."""
-    ours = ("API_KEY", "HF_TOKEN", "NAMESPACE", "MODEL", "REPO_ID", "PUBLISH_REPO_ID")
+    # Without its bytecode cache every start of the program would compile all it imports.
+    ours = ("API_KEY", "HF_TOKEN", "NAMESPACE", "MODEL", "REPO_ID", "PUBLISH_REPO_ID", "PYTHONDONTWRITEBYTECODE")
     kept = {k: v for k, v in os.environ.items() if k not in ours and not k.startswith("SQL_RL_")}
     return kept | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"), "NO_COLOR": "1"}
 

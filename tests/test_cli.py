@@ -18,7 +18,9 @@ HEAVY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["distill", "--help"], ["train", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["distill", "--help"], ["audit", "--help"], ["train", "--help"]], ids=" ".join
+)
 def test_help_loads_nothing_heavy(arguments: list[str]):
     program = (
         "import sys\nfrom sql_rl.cli import app\n"
@@ -39,7 +41,7 @@ def test_every_command_has_an_example_and_every_option_a_help():
         assert all(p.help for p in command.params), name
 
 
-@pytest.mark.parametrize("section", ["distill", "train"])
+@pytest.mark.parametrize("section", ["distill", "audit", "train"])
 def test_defaults_are_those_of_the_settings(section: str):
     settings, shown = Settings(), {p.name: p.default for p in get_command(app).commands[section].params}
     own = getattr(settings, section)
@@ -49,7 +51,7 @@ def test_defaults_are_those_of_the_settings(section: str):
         if hasattr(holder, name):
             assert default == getattr(holder, name), name
             compared += 1
-    assert compared >= 4
+    assert compared >= 4, "the names of options and settings have parted"
 
 
 def test_the_options_of_distill_and_their_defaults():
@@ -89,9 +91,17 @@ WRONG = {
     "limit negative": ((*SAMPLE, "--limit", "-3"), 2, "--limit: -3 is not allowed"),
     "no such provider": (("distill", "--provider", "opnai"), 2, "did you mean openai?"),
     "removal without validation": ((*SAMPLE, "--remove-no-valid"), 2, "--remove-no-valid needs --validate"),
-    "no such file": (("distill", "--dataset-repo-id", "nowhere.jsonl"), 2, "nowhere.jsonl: no such file"),
+    "no such file": (
+        ("distill", "--provider", "offline", "--dataset-repo-id", "nowhere.jsonl"),
+        2,
+        "nowhere.jsonl: no such file",
+    ),
     "no such split": ((*SAMPLE, "--split", "test"), 2, "no split 'test'"),
-    "Hub out of reach": (("distill", "--dataset-repo-id", "no/where"), 1, "the Hub cannot be reached"),
+    "Hub out of reach": (
+        ("distill", "--provider", "offline", "--dataset-repo-id", "no/where"),
+        1,
+        "the Hub cannot be reached",
+    ),
     "missing key": (("distill", "--dataset-repo-id", "sample"), 2, "API_KEY is missing"),
     "no URL": (("distill", "--dataset-repo-id", "sample", "--base-url", "localhost:8000"), 2, "must be an http"),
     "key in the URL": (("distill", "--dataset-repo-id", "sample", "--base-url", "http://u:s3cret@h/v1"), 2, "API_KEY"),

@@ -4,15 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from huggingface_hub import DatasetCardData
-
 from sql_rl.distill.counters import STAGES, Counters
 from sql_rl.distill.dataset import DISTILLED
 from sql_rl.distill.progress import share
 from sql_rl.distill.settle import Outcome
+from sql_rl.publish.front_matter import front_matter
 from sql_rl.sources import Source
 
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+TAGS = ["synthetic", "text-to-sql", "chain-of-thought", "distillation", "sql-rl"]
 _LONGEST_EXAMPLE = 1500  # characters
 
 
@@ -29,9 +28,9 @@ def card(
         "the offline teacher" if options["provider"] == "offline" else f"{options['model']} ({options['provider']})"
     )
     sections = [
-        f"---\n{_front_matter(source, counters).to_yaml()}\n---",
-        f"# {source.name}, distilled",
-        f"Questions of `{source.name}` answered with step-by-step reasoning and SQL by {teacher}"
+        front_matter(source, counters.rows, TAGS),
+        f"# {source.title}, distilled",
+        f"Questions of `{source.title}` answered with step-by-step reasoning and SQL by {teacher}"
         + (", each answer judged by executing it against the row's own query." if options["validate"] else "."),
         "## Use\n\n```python\nfrom datasets import load_dataset\n\n"
         'rows = load_dataset("path/to/this/folder", split="train")                  # the kept rows\n'
@@ -39,29 +38,10 @@ def card(
         "## What is in it\n\n" + _funnel(counters, options),
         "## Columns\n\n" + _columns(source),
         "## Examples\n\n" + "\n\n".join(_example(o) for o in (*accepted, *rejected)),
-        f"## How it was made\n\n```json\n{json.dumps(_shown(settings), indent=2, ensure_ascii=False)}\n```",
+        f"## How it was made\n\n```json\n{json.dumps(_shown(settings, source), indent=2, ensure_ascii=False)}\n```",
         "## Limits\n\n" + _limits(options),
     ]
     return "\n\n".join(sections) + "\n"
-
-
-def _front_matter(source: Source, counters: Counters) -> DatasetCardData:
-    kept = {"split": "train", "path": "data/train-*.parquet"}
-    others = {"split": "train", "path": "rejected.parquet"}
-    everything = {"split": "train", "path": [kept["path"], others["path"]]}
-    on_hub = "/" in source.name and not source.name.endswith((".jsonl", ".json", ".csv", ".parquet"))
-    return DatasetCardData(
-        license=source.license or None,  # the source's, never invented
-        task_categories=["text-generation"],
-        tags=["synthetic", "text-to-sql", "chain-of-thought", "distillation", "sql-rl"],
-        size_categories=[next((size for limit, size in _SIZES if counters.rows < limit), "n>1M")],
-        source_datasets=[source.name] if on_hub else None,
-        configs=[
-            {"config_name": "default", "data_files": [kept]},
-            {"config_name": "rejected", "data_files": [others]},
-            {"config_name": "all", "data_files": [everything]},
-        ],
-    )
 
 
 def _funnel(counters: Counters, options: Mapping[str, Any]) -> str:
@@ -113,9 +93,9 @@ def _example(outcome: Outcome) -> str:
     return f"{title}: {outcome.example.question}\n\n````text\n{text}\n````{reason}"
 
 
-def _shown(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(settings: Mapping[str, Any], source: Source) -> dict[str, Any]:
     """The settings that say how the rows came about; paths of a machine are nobody's business."""
-    options = {k: v for k, v in settings["distill"].items() if k != "output_dir"}
+    options = {k: v for k, v in settings["distill"].items() if k != "output_dir"} | {"dataset_repo_id": source.title}
     shown = ("temperature", "max_tokens", "max_prompt_length", "judge", "version")
     return {"distill": options, **{name: settings[name] for name in shown}}
 

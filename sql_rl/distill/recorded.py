@@ -18,6 +18,11 @@ COMPLETION_FIELDS = tuple(f.name for f in dataclasses.fields(Completion))
 JUDGEMENT_FIELDS = tuple(f.name for f in dataclasses.fields(Judgement))
 
 
+def _line(content: object, fields: tuple[str, ...], row: int) -> dict[str, Any]:
+    """A flat dataclass as a line of the journal; asdict's deep copies would cost more than all else here."""
+    return {"row": row, **{name: getattr(content, name) for name in fields}}
+
+
 class RecordedTeacher:
     """`ask` of `settle`: from the journal, else through the window, and then into the journal."""
 
@@ -38,7 +43,7 @@ class RecordedTeacher:
         answered = self._asking[key] = asyncio.Event()
         try:
             completion = await self._window.send(request)
-            self._journal.add("completion", key, {"row": request.example.row, **dataclasses.asdict(completion)})
+            self._journal.add("completion", key, _line(completion, COMPLETION_FIELDS, request.example.row))
             return completion
         except Refusal as refusal:
             self._journal.add("refusal", key, {"row": request.example.row, "message": str(refusal)})
@@ -48,11 +53,12 @@ class RecordedTeacher:
             answered.set()
 
     def _key(self, request: Request) -> str:
+        sampling = request.sampling
         return key_of(
             {
                 "messages": request.messages,
                 "model": self._model,
-                "sampling": dataclasses.asdict(request.sampling),
+                "sampling": [sampling.temperature, sampling.max_tokens, sampling.seed],
                 "sample": request.sample,
                 **self._teacher.identity(request),
             }
@@ -73,5 +79,5 @@ class RecordedJudge:
         if self._judge is None:
             raise Stopped
         judgement = await self._judge.judge(example, sql)
-        self._journal.add("judgement", key, {"row": example.row, **dataclasses.asdict(judgement)})
+        self._journal.add("judgement", key, _line(judgement, JUDGEMENT_FIELDS, example.row))
         return judgement

@@ -18,9 +18,7 @@ from sql_rl import __version__
 from sql_rl.configure import Secrets
 from sql_rl.distill.card import card
 from sql_rl.distill.counters import Counters, cost_of
-from sql_rl.distill.dataset import DatasetWriter, kept, row
-from sql_rl.distill.drive import Stop, drive, every, signals
-from sql_rl.distill.folder import RunFolder, default_folder, write_whole
+from sql_rl.distill.dataset import kept, row, schema
 from sql_rl.distill.journal import Journal, retire
 from sql_rl.distill.progress import Display
 from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher
@@ -29,6 +27,9 @@ from sql_rl.distill.window import GaveUp, Stopped, Window
 from sql_rl.errors import SqlRlError, StoppedEarlyError, UsageError
 from sql_rl.examples import Example
 from sql_rl.judge import Judge
+from sql_rl.publish.parquet import DatasetWriter
+from sql_rl.runs.drive import Stop, drive, every, signals
+from sql_rl.runs.folder import RunFolder, default_folder, write_whole
 from sql_rl.settings import Settings
 from sql_rl.sources import Source, open_source
 from sql_rl.teachers import open_teacher
@@ -81,7 +82,7 @@ class Plan:
     def stated(self) -> dict[str, Any]:
         """The settings as run.json holds them; there are no secrets among them."""
         content = dataclasses.asdict(self.settings)
-        del content["train"], content["distill"]["resume"]
+        del content["audit"], content["train"], content["distill"]["resume"]
         return content | {"source": self.source.identity, "version": __version__}
 
     def policy(self, teacher: Teacher) -> Policy:
@@ -108,7 +109,7 @@ def plan(settings: Settings, secrets: Secrets) -> Plan:
         )
     source = open_source(options.dataset_repo_id, options.split, options.limit, settings.columns, secrets.hf_token)
     model = "offline" if options.provider == "offline" else options.model
-    path = Path(options.output_dir) if options.output_dir else default_folder(source.name, model)
+    path = Path(options.output_dir) if options.output_dir else default_folder("distill", source.name, model)
     return Plan(settings, source, RunFolder(path))
 
 
@@ -194,7 +195,7 @@ async def _derive(run: Plan, teacher: Teacher, journal: Journal) -> Counters:
     judging = RecordedJudge(journal, _judge_stamp(run), None)
     examples: dict[bool, list[Outcome]] = {True: [], False: []}  # a few accepted and rejected ones for the card
     try:
-        writer = DatasetWriter(run.folder.data, run.folder.rejected, run.source.schema)
+        writer = DatasetWriter(run.folder.data, run.folder.rejected, schema(run.source.schema))
         for example in run.source.examples():
             try:
                 outcome = await settle(example, policy, ask, judging)

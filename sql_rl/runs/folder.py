@@ -66,7 +66,7 @@ def write_whole(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def default_folder(dataset: str, model: str) -> Path:
-    """outputs/distill-<dataset>-<model>: the same command finds its run again."""
-    slug = re.sub(r"[^A-Za-z0-9.]+", "-", f"{Path(dataset).name}-{model}").strip("-.")
-    return Path("outputs") / f"distill-{slug}"
+def default_folder(command: str, *names: str) -> Path:
+    """outputs/<command>-<name>-…: the same command finds its run again. Of a path or Hub id, the last part counts."""
+    slug = "-".join(re.sub(r"[^A-Za-z0-9.]+", "-", Path(name).name).strip("-.") for name in names)
+    return Path("outputs") / f"{command}-{slug}"

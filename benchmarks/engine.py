@@ -1,0 +1,140 @@
+"""How fast `distill` is: against a bare aiohttp loop on the same server in the same run, and offline.
+
+    uv run benchmarks/engine.py server [--rows 1000] [--windows 64 256] [--delay 0.5] [--source rows.parquet]
+    uv run benchmarks/engine.py offline --source ../shared/data/spider/train_rows.parquet
+
+Prints a table; times are of this machine, now: the ratios count. Each measurement is a process of its own; its wall
+time includes everything from its start, its CPU time its judge's workers too, its memory is that of the parent alone.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from sql_rl.prompts import messages
+from sql_rl.sources import open_source
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One process. seconds, cpu_seconds: wall and CPU; rss_mb: peak of the process itself, without its children."""
+
+    seconds: float
+    cpu_seconds: float
+    rss_mb: float
+
+
+def measured(command: list[str]) -> Measured:
+    """Runs a command to its end. Raises CalledProcessError with what it said if it fails."""
+    with tempfile.TemporaryFile("w+") as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            raise subprocess.CalledProcessError(process.returncode, command, output.read())
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+@contextmanager
+def server(source: str, delay: float) -> Iterator[str]:
+    """The chat server in a process of its own; gives its base URL."""
+    command = [sys.executable, "-m", "sql_rl.testing.chat_server", "--answers", source, "--delay", str(delay)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield json.loads(process.stdout.readline())["base_url"]
+        finally:
+            process.kill()
+
+
+async def bare(base_url: str, source: str, rows: int, window: int) -> None:
+    """The least that such a client has to do: send each request, read each answer, `window` at a time."""
+    slots = asyncio.Semaphore(window)
+    connector = aiohttp.TCPConnector(limit=window)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def ask(prompt: list[dict[str, str]]) -> None:
+            async with slots:
+                body = {"model": "m", "messages": prompt}
+                async with session.post(f"{base_url}/chat/completions", json=body) as response:
+                    (await response.json())["choices"][0]["message"]["content"]
+
+        prompts = [messages(e) for e in open_source(source, "train", rows).examples()]
+        await asyncio.gather(*(ask(prompt) for prompt in prompts))
+
+
+def distill(source: str, rows: int, *options: str) -> Measured:
+    """`main.py distill` into a folder that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        common = ["--dataset-repo-id", source, "--limit", str(rows), "--output-dir", f"{folder}/run"]
+        return measured([sys.executable, str(ROOT / "main.py"), "distill", *common, *options])
+
+
+def against_server(options: argparse.Namespace) -> None:
+    print(f"{options.rows} rows, answers after {options.delay} s")
+    print("window | what              | seconds | x bare | CPU ms/request | RSS MB")
+    with server(options.source, options.delay) as url:
+        for window in options.windows:
+            asked = ("--base-url", url, "--batch-size", str(window))
+            loop = [sys.executable, __file__, "bare", url, options.source, str(options.rows), str(window)]
+            runs = {
+                "bare aiohttp loop": lambda loop=loop: measured(loop),
+                "distill": lambda asked=asked: distill(options.source, options.rows, *asked),
+                "distill --validate": lambda asked=asked: distill(options.source, options.rows, *asked, "--validate"),
+            }
+            base = 0.0
+            for name, run in runs.items():
+                m = run()
+                base = base or m.seconds
+                print(
+                    f"{window:6} | {name:<17} | {m.seconds:7.2f} | {m.seconds / base:6.2f} | "
+                    f"{1000 * m.cpu_seconds / options.rows:14.2f} | {m.rss_mb:6.0f}",
+                    flush=True,
+                )
+
+
+def offline(options: argparse.Namespace) -> None:
+    m = distill(options.source, options.rows, "--provider", "offline", "--validate")
+    rows = open_source(options.source, "train", options.rows).count
+    print(f"offline --validate: {rows} rows in {m.seconds:.1f} s, {rows / m.seconds:.0f} rows/s, RSS {m.rss_mb:.0f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("server", "offline"):
+        command = commands.add_parser(name)
+        command.add_argument("--source", default="../shared/data/spider/train_rows.parquet")
+        command.add_argument("--rows", type=int, default=1000 if name == "server" else 1_000_000)
+    commands.choices["server"].add_argument("--windows", type=int, nargs="+", default=[64, 256])
+    commands.choices["server"].add_argument("--delay", type=float, default=0.5)
+    loop = commands.add_parser("bare", help="the bare loop alone; `server` starts it")
+    for name, kind in (("url", str), ("source", str), ("rows", int), ("window", int)):
+        loop.add_argument(name, type=kind)
+    options = parser.parse_args()
+    match options.command:
+        case "bare":
+            asyncio.run(bare(options.url, options.source, options.rows, options.window))
+        case "server":
+            against_server(options)
+        case "offline":
+            offline(options)
+
+
+if __name__ == "__main__":
+    main()
