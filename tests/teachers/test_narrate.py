@@ -236,7 +236,7 @@ def test_the_same_row_is_always_told_in_the_same_words():
     assert text == (
         "The question asks how many reps live in Oslo. The only column that matters is city (varchar), in reps. "
         "The rows I want are those where city is 'Oslo'. The question says \"How many\", so I need COUNT(*) (the "
-        "number of rows) over these rows. That gives a single number."
+        "number of rows) over these rows. That gives a single value."
     )
 
 
@@ -314,6 +314,9 @@ def test_words_that_mean_a_value(question, literal, words):
         ("How much interest is there?", Cue.EXTREME, ""),
         ("Which were never sold?", Cue.NEGATION, "never"),
         ("Sales for each region", Cue.GROUP, "for each"),
+        ("List the first names.", Cue.ORDER, ""),
+        ("List the names, the longest first.", Cue.ORDER, "the longest first"),
+        ("List the names in alphabetical order.", Cue.ORDER, "in alphabetical order"),
     ],
 )
 def test_words_that_call_for_a_clause(question, cue, words):

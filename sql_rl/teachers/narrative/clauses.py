@@ -139,12 +139,15 @@ def _nested(condition: exp.Expression) -> Nested | None:
 
 
 def _group_key(group: exp.Group, schema: Schema, aliases: dict[str, str]) -> str:
-    for key in group.expressions:
-        if isinstance(key, exp.Column):
-            table = schema.table(aliases.get(key.table.lower(), "") if key.table else next(iter(aliases.values()), ""))
-            if table and [name.lower() for name in table.primary_key] == [key.name.lower()]:
-                return table.name
-    return ""
+    if not all(isinstance(key, exp.Column) for key in group.expressions):
+        return ""
+    owners = {key.table.lower() for key in group.expressions}
+    if len(owners) != 1:
+        return ""
+    owner = owners.pop() or (next(iter(aliases)) if len(aliases) == 1 else "")
+    table = schema.table(aliases.get(owner, ""))
+    names = {key.name.lower() for key in group.expressions}
+    return table.name if table and table.primary_key and names >= {name.lower() for name in table.primary_key} else ""
 
 
 def sources(select: exp.Expression) -> list[exp.Table]:

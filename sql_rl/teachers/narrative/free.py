@@ -23,7 +23,7 @@ _SET_OPERATIONS = {
 }
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_CUES = {"COUNT": Cue.COUNT, "SUM": Cue.SUM, "AVG": Cue.AVERAGE}
+_CUES = {"COUNT": Cue.COUNT, "SUM": Cue.SUM, "AVG": Cue.AVERAGE, "MAX": Cue.EXTREME, "MIN": Cue.EXTREME}
 _STARTS = ("The ", "Only ", "In ", "Each ", "For ", "What ", "Starting ", "No ", "This ", "A ")
 
 
@@ -41,20 +41,22 @@ class Prose:
         self._voice = voice
         self._pick = voice.pick
         self._said: set[str] = set()
+        self._alone = True
 
     def tell(self, blocks: tuple[Block, ...]) -> str:
         """One paragraph, or one for each block where there are several."""
+        self._alone = len(blocks) == 1
         reads = any(isinstance(block.node, exp.Select) for block in blocks)
         paragraphs = [list(opening(self._question, self._links, self._voice, reads=reads))]
         for block in blocks:
-            sentences = self._place(block, list(self._block(block)), alone=len(blocks) == 1)
-            if len(blocks) == 1:
+            sentences = self._place(block, list(self._block(block)))
+            if self._alone:
                 paragraphs[0] += sentences
             else:
                 paragraphs.append(sentences)
         return "\n".join(" ".join(sentence(text) for text in paragraph) for paragraph in paragraphs)
 
-    def _place(self, block: Block, sentences: list[str], alone: bool) -> list[str]:
+    def _place(self, block: Block, sentences: list[str]) -> list[str]:
         """Says what a block is for, in a sentence of its own or at the head of its first one."""
         label = block.label
         if block.role is Role.CTE:
@@ -76,7 +78,7 @@ class Prose:
         if block.role is Role.BRANCH:
             part = f", which is part of {block.part_of}" if block.part_of else ""
             return [f"For {label}{part}, {_continued(first)}", *rest]
-        if alone or not isinstance(block.node, exp.Select):
+        if self._alone or not isinstance(block.node, exp.Select):
             return sentences
         return [self._pick("In the main query, ", "With that, ", "Now ") + _continued(first), *rest]
 
@@ -224,7 +226,8 @@ class Prose:
             return self._pick(f"For each group I return {shown}", f"Each group gives {shown}")
         if c.aggregated:
             told = self._pick(f"I compute {shown}", f"I need {shown} over these rows", f"the answer is {shown}")
-            return self._because(_CUES.get(c.outputs[0].partition("(")[0], Cue.EXTREME), told)
+            cue = _CUES.get(c.outputs[0].partition("(")[0])
+            return self._because(cue, told) if cue else capital(told)
         return self._pick(
             f"I return {shown}", f"The output is {shown}", f"What I select is {shown}", f"The SELECT list is {shown}"
         )
@@ -240,21 +243,21 @@ class Prose:
     def _closing(self, c: Clauses) -> Iterator[str]:
         """What the result looks like, where that is worth a sentence."""
         count = len(c.outputs)
-        if c.limit == "1":
+        if c.limit == "1" and c.order:
             yield self._pick(
                 "A tie for that place would be cut to one row", "That leaves a single row", "One row is left"
             )
         elif c.aggregated and not c.groups:
-            what = "a single number" if count == 1 else f"one row of {count} values"
+            what = "a single value" if count == 1 else f"one row of {count} values"
             yield self._pick(f"The result is {what}", f"That gives {what}")
-        elif c.windowed:
+        elif c.windowed and not c.groups:
             yield self._pick(
                 "A window function keeps every row, so there is no GROUP BY",
                 "All rows stay as they are, since a window only adds a column to them",
             )
         elif c.groups and not c.order:
             yield self._pick("The result has one row for each group", "No order is asked for")
-        elif not (c.order or c.limit or c.distinct):
+        elif self._alone and not (c.order or c.limit or c.distinct):
             yield self._pick(
                 "Nothing has to be counted or sorted",
                 "Duplicates may stay, and no order is asked for",

@@ -31,7 +31,7 @@ class Cue(StrEnum):
     AVERAGE = r"average|mean"
     SUM = r"total|sum|altogether|combined|in all|how much"
     DISTINCT = r"distinct|different|unique"
-    GROUP = r"for each|for every|each|per|every|grouped by|broken down by|by"
+    GROUP = r"for each|for every|each|per|every|grouped by|broken down by"
     EXTREME = (
         r"(?:the )?(?:top \w+|bottom \w+|most \w+|least \w+|most|least|fewest|maximum|minimum|"
         r"(?!interest|forest|request|guest|test|rest|west|harvest|invest|contest|priest|chest)\w{2,}est)"
@@ -39,7 +39,8 @@ class Cue(StrEnum):
     ORDER = (
         r"(?:sorted|ordered|ranked|arranged) (?:by|in|from)(?: \w+)?(?: \w+)?|"
         r"(?:in |by )?(?:the )?(?:ascending|descending|alphabetical|alphabetic|chronological|lexicographical) order|"
-        r"alphabetically|(?:in|by) (?:the )?order of|from \w+ to \w+|first|starting with"
+        r"alphabetically|(?:in|by) (?:the )?order of|"
+        r"(?:the )?\w+ first(?=[.?!,]|$)|from the \w+ down|starting with"
     )
     NEGATION = r"did not|do not|does not|not|never|no|without|except|excluding|other than|neither|\w+n't|nor"
     BOTH = r"both|as well as|and also|and"
