@@ -79,7 +79,7 @@ class Bench:
             return Votes([Vote(None, error=stopped.reason) for _ in queries])
         if isinstance(case, Stopped):
             return Votes(group(queries, ground, ground.dialect, (), self._allowance))
-        variants = [variant.db for variant in case.variants if case.reference.plan.reads]
+        variants = [variant.db for variant in case.variants if case.reads]
         return Votes(group(queries, ground, case.home, variants, self._allowance))
 
     def run(self, database: str | None, context: str, sql: str, max_rows: int) -> Table:

@@ -15,7 +15,7 @@ from sql_rl.judge.database import copy, run
 from sql_rl.judge.dialect import Reading, guess, readings
 from sql_rl.judge.ground import Ground
 from sql_rl.judge.outcomes import GoldAudit
-from sql_rl.judge.reference import Expected, Reference
+from sql_rl.judge.reference import Expected, Reference, result_of_gold
 from sql_rl.judge.sandbox import Answer, Rights, Stopped, execute
 from sql_rl.judge.state import read_state, state_difference
 from sql_rl.judge.statements import split
@@ -27,15 +27,14 @@ GIVEN = "given"
 
 @dataclass
 class Case:
-    """One example made ready. Made by `prepare`."""
+    """One example made ready. Made by `prepare`, which runs the gold; the rest is worked out when it is needed."""
 
     ground: Ground
     allowance: Allowance
     statement: str  # the gold as written, without what surrounds it
     home: str  # the dialect that queries are read in if they bear no marks of one
     reading: Reading  # how the gold was read
-    reference: Reference
-    given: Expected
+    result: Result | None  # the gold's on the given database, None if it changes data
     memory: dict = field(default_factory=dict)  # what scoring works out once for all predictions
 
     @classmethod
@@ -44,13 +43,29 @@ class Case:
         try:
             statement = only_statement(gold)
             home = next(iter(guess(statement)), ground.dialect)
-            reading, reads = _read_gold(ground, statement, home, allowance)
-            reference = Reference.of(reading.sql, ground, reads)
-            given = reference.answer(GIVEN, ground.db, allowance)
+            case = cls(ground, allowance, statement, home, *_read_gold(ground, statement, home, allowance))
+            if not case.reads:
+                case.given  # noqa: B018 - the state after a change may not be readable: better known now
         except Stopped as stopped:
             reasons = [f"gold: {stopped.reason}", *ground.problems[:3]]
             raise Stopped(Verdict.GOLD_BROKEN, "; ".join(reasons)) from None
-        return cls(ground, allowance, statement, home, reading, reference, given)
+        return case
+
+    @property
+    def reads(self) -> bool:
+        """Is the gold a query, rather than a change of data?"""
+        return self.result is not None
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The gold, analysed."""
+        return Reference.of(self.reading.sql, self.ground, self.reads)
+
+    @cached_property
+    def given(self) -> Expected:
+        """The gold's answer on the given database, with what is known of it."""
+        with self.allowance.setup():
+            return self.reference.answer(GIVEN, self.ground.db, self.allowance, self.result)
 
     @cached_property
     def variants(self) -> tuple[Expected, ...]:
@@ -88,17 +103,17 @@ class Case:
         except Stopped as stopped:
             return Judgement(stopped.verdict, stopped.reason)
         if statement == self.statement:
-            return self._judgement(self.reading, Verdict.MATCH, rows=_count(self.given))
-        return self._judge_rows(statement) if self.reference.plan.reads else self._judge_change(statement)
+            return self._judgement(self.reading, Verdict.MATCH, rows=self.result and len(self.result.rows))
+        return self._judge_rows(statement) if self.reads else self._judge_change(statement)
 
     def _judge_rows(self, statement: str) -> Judgement:
         try:
-            reading, answer = self.run(statement, len(self.given.result.rows) + 1)
+            reading, answer = self.run(statement, len(self.result.rows) + 1)
         except Stopped as stopped:
             return self._refusal(stopped)
         rows = len(answer.rows)
         alignment = Alignment(self.allowance.settings.column_order)
-        difference = alignment.admit(self.given.result, result_of(answer), self.given.order)
+        difference = alignment.admit(self.result, result_of(answer), self.given.order)
         if difference and (self.given.determined or not any(variant.determined for variant in self.variants)):
             return self._judgement(reading, Verdict.MISMATCH, difference.reason, GIVEN, rows)
         for expected in self.variants:
@@ -164,27 +179,26 @@ class Case:
         telling = [expected for expected in self.variants if expected.determined]
         if not telling:
             return "no variant on which the gold's answer is determined"
-        if self.reference.plan.reads and not any(e.result.rows for e in (self.given, *telling)):
+        if self.reads and not any(e.result.rows for e in (self.given, *telling)):
             return "the gold is empty on every database"
         return "the gold gives the same on every database" if self.is_constant else ""
 
     @property
     def is_constant(self) -> bool:
         """Is the gold's answer on the variants the one on the given data?"""
-        if not self.reference.plan.reads:
+        if not self.reads:
             return False
-        given = self.given.result.rows
+        given = self.result.rows
         return all(same_multiset(given, variant.result.rows) for variant in self.variants if variant.determined)
 
     def audit(self) -> GoldAudit:
         """What is known of the gold."""
-        reads = self.reference.plan.reads
         separable = [variant for variant in self.variants if variant.determined]
         return GoldAudit(
-            reads=reads,
-            rows=len(self.given.result.rows) if reads else None,
+            reads=self.reads,
+            rows=len(self.result.rows) if self.reads else None,
             non_deterministic=not self.given.determined,
-            empty=not self.given.result.rows if reads else not self._changes(self.given),
+            empty=not self.result.rows if self.reads else not self._changes(self.given),
             constant=bool(separable) and self.is_constant,
             not_separable=self.undetermined,
             dialect=self.reading.dialect,
@@ -207,26 +221,21 @@ def only_statement(text: str) -> str:
     return statements[0]
 
 
-def _read_gold(ground: Ground, statement: str, home: str, allowance: Allowance) -> tuple[Reading, bool]:
-    """How the gold is read, and whether it reads rather than changes. Raises Stopped if it cannot run."""
+def _read_gold(ground: Ground, statement: str, home: str, allowance: Allowance) -> tuple[Reading, Result | None]:
+    """How the gold is read, and its result if it reads rather than changes. Raises Stopped if it cannot run."""
     try:
-        reading, _ = run(ground.db, readings(statement, home, ground.scope), Rights.READ, allowance.budget(1))
+        reading, answer = run(ground.db, readings(statement, home, ground.scope), Rights.READ, allowance.budget())
+        return reading, result_of_gold(answer, allowance)
     except Stopped as stopped:
         if stopped.verdict is not Verdict.UNSAFE:
             raise
-        if not ground.in_memory:
-            raise Stopped(Verdict.GOLD_BROKEN, "it changes data, and a database file stays as it is") from None
-    else:
-        return reading, True
+    if not ground.in_memory:
+        raise Stopped(Verdict.GOLD_BROKEN, "it changes data, and a database file stays as it is")
     twin = copy(ground.db, ground.clock)
     reading, _ = run(twin, readings(statement, home, ground.scope), Rights.CHANGE, allowance.budget(1))
-    return reading, False
+    return reading, None
 
 
 def result_of(answer: Answer) -> Result:
     """The answer as it is compared: without the names of its columns."""
     return Result(answer.rows, len(answer.columns))
-
-
-def _count(expected: Expected) -> int | None:
-    return None if expected.result is None else len(expected.result.rows)

@@ -19,15 +19,15 @@ def score(case: Case, sql: str) -> Scores:
     match = judgement.verdict is Verdict.MATCH
     on_given = match or judgement.verdict is Verdict.LUCKY
     error = judgement.reason if judgement.executed_sql is None else ""
-    if error or not case.reference.plan.reads:
+    if error or not case.reads:
         return Scores(on_given, on_given, on_given, on_given, match, match, error, judgement)
     executed = judgement.executed_sql
     stripped, kept = (spider_text(spider_prediction(executed), keep) for keep in (False, True))
-    plain = _run(case, case.given.db, executed)
+    plain = _run(case, case.ground.db, executed)
     return Scores(
         spider=_agrees(case, stripped, [_expected(case, False)]),
         spider_keep_distinct=_agrees(case, kept, [_expected(case, True)]),
-        bird=plain is not None and bird(case.given.result, plain),
+        bird=plain is not None and bird(case.result, plain),
         strict=on_given,
         spider_suite=_agrees(case, stripped, _expected_on_all(case)),
         suite=match,

@@ -13,7 +13,7 @@ from sql_rl.judge.dialect import parse
 from sql_rl.judge.gold import GoldPlan, analyse
 from sql_rl.judge.ground import Ground
 from sql_rl.judge.rewrite import resolve_strings
-from sql_rl.judge.sandbox import FixedClock, Rights, Stopped, execute
+from sql_rl.judge.sandbox import Answer, FixedClock, Rights, Stopped, execute
 from sql_rl.judge.state import State, read_state
 from sql_rl.judge.verdict import Verdict
 
@@ -57,13 +57,13 @@ class Reference:
         plan = analyse(tree, ground.schema)
         return cls(sql, ground.clock, tree, plan, rivals(tree, ground.schema), depends_on_scan(tree))
 
-    def answer(self, name: str, db: apsw.Connection, allowance: Allowance) -> Expected:
-        """The gold's answer on a database. Raises Stopped if it gives none there."""
+    def answer(self, name: str, db: apsw.Connection, allowance: Allowance, result: Result | None = None) -> Expected:
+        """The gold's answer on a database; `result`, if it is known already. Raises Stopped if it gives none there."""
         if not self.plan.reads:
             twin = copy(db, self.clock)
             execute(twin, self.sql, Rights.CHANGE, allowance.budget())
             return Expected(name, db, state=read_state(twin, allowance.budget()))
-        result = self._rows(db, self.sql, allowance)
+        result = result or self._rows(db, self.sql, allowance)
         keyed = self._try(db, self.plan.keyed_sql, allowance) if self.plan.keyed_sql else None
         order = self.plan.order(result, keyed.rows if keyed else None)
         tied = keyed is not None and self.plan.cuts_a_tie(result, keyed.rows)
@@ -89,7 +89,11 @@ class Reference:
             return None
 
     def _rows(self, db: apsw.Connection, sql: str, allowance: Allowance) -> Result:
-        answer = execute(db, sql, Rights.READ, allowance.budget())
-        if len(answer.rows) > allowance.settings.max_rows:
-            raise Stopped(Verdict.TOO_BIG, f"it returns more than {allowance.settings.max_rows:,} rows")
-        return Result(answer.rows, len(answer.columns))
+        return result_of_gold(execute(db, sql, Rights.READ, allowance.budget()), allowance)
+
+
+def result_of_gold(answer: Answer, allowance: Allowance) -> Result:
+    """The answer as it is compared. Raises Stopped if it is larger than what is judged."""
+    if len(answer.rows) > allowance.settings.max_rows:
+        raise Stopped(Verdict.TOO_BIG, f"it returns more than {allowance.settings.max_rows:,} rows")
+    return Result(answer.rows, len(answer.columns))
