@@ -105,11 +105,11 @@ def _broken(row: dict[str, str], ask: Ask) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=BUNDLED)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--split", choices=("all", "train", "held-out"), default="all")
+    parser.add_argument("--rows", type=int, default=BUNDLED, help="how many (%(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="everything is drawn from it (%(default)s)")
+    parser.add_argument("--split", choices=("all", "train", "held-out"), default="all", help="which domains")
     parser.add_argument("--sound", action="store_true", help="leave out the rows that are broken on purpose")
-    parser.add_argument("--out", type=Path, default=ROOT / "sql_rl" / "sample.jsonl")
+    parser.add_argument("--out", type=Path, default=ROOT / "sql_rl" / "sample.jsonl", help="the file to write")
     options = parser.parse_args()
     made = make_rows(options.seed, options.split, sound=options.sound)
     rows = list(islice(made, options.rows))
