@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from sql_rl.judge.schema import Schema, Table
 
+Place = tuple[str, str]  # a stored column: folded table name, folded column name
 Node = tuple[int, str]  # a column of a source: the source's number, the folded column name
 Value = int | float | str | bytes | None
 
@@ -320,12 +321,29 @@ class _Reader:
         return self._first(next(named, exp.Null()))
 
 
+def conditions(formula: Formula) -> Iterator[Leaf | Same]:
+    """All leaves of a formula."""
+    match formula:
+        case Both(parts) | Either(parts):
+            for part in parts:
+                yield from conditions(part)
+        case Not(part):
+            yield from conditions(part)
+        case _:
+            yield formula
+
+
 def number(text: str) -> int | float:
     """The number that a numeric literal stands for. Raises ValueError if it stands for none."""
     try:
-        return int(text)
+        return whole(int(text))
     except ValueError:
         return float(text)
+
+
+def whole(value: int) -> int | float:
+    """An integer as SQLite holds it: beyond 64 bits it is REAL."""
+    return value if -(2**63) <= value < 2**63 else float(value)
 
 
 def _from(select: exp.Select) -> list[exp.Expression]:

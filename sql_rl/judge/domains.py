@@ -9,18 +9,16 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import sqlglot
-
 from sql_rl.judge import values
-from sql_rl.judge.demands import Both, Demands, Either, Formula, Leaf, Node, Not, Same, Value, read_demands
+from sql_rl.judge.checks import column_checks, permits
+from sql_rl.judge.demands import Demands, Leaf, Node, Place, Same, Value, conditions
 from sql_rl.judge.schema import Column, ForeignKey, Schema, Table
 
 GIVEN_VALUES = 32  # different given values kept for a column
 GIVEN_ROWS = 256  # given rows looked at for a table
-
-Place = tuple[str, str]  # a stored column: folded table name, folded column name
-Rows = Mapping[str, Sequence[tuple[Value, ...]]]
 FEW_ROWS = 3  # fewer given rows tell nothing of what a column may hold
+
+Rows = Mapping[str, Sequence[tuple[Value, ...]]]
 K = TypeVar("K", bound=Hashable)
 
 
@@ -30,7 +28,7 @@ class Domain:
 
     common: as in the given data; special: on and beside the gold's boundaries; every: both, no value twice.
     lowest, highest: of the common ones, by which new ones are made. ranked: the gold ranks by it, so values should
-    differ, and none be NULL. dated: it holds ISO dates.
+    differ, and none be NULL. dated: it holds ISO dates. whole: it meets a column of integers.
     """
 
     common: tuple[Value, ...]
@@ -40,15 +38,20 @@ class Domain:
     highest: Value
     ranked: bool
     dated: bool
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Columns of a table that refer to columns of the table `parent` (folded name); places are in `Table.stored`."""
+    """Columns of a table that refer to columns of the table `parent` (folded name); places are in `Table.stored`.
+
+    ahead: the parent is filled no earlier than the child, since references run in a circle.
+    """
 
     places: tuple[int, ...]
     parent: str
     parent_places: tuple[int, ...]
+    ahead: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Plan:
     """A table to be filled. domains, nullable: of each stored column. keys: places of the columns of unique keys.
 
     many: the columns that many different values suit, since the gold ranks by them or they complete a key.
+    rowid: the place of the INTEGER PRIMARY KEY, which holds nothing but integers.
 
     references: declared foreign keys that can be followed, and those that the gold's joins imply. asked: the gold
     reads this table.
@@ -66,6 +70,7 @@ class Plan:
     domains: tuple[Domain, ...]
     nullable: tuple[bool, ...]
     many: tuple[bool, ...]
+    rowid: int | None
     keys: tuple[tuple[int, ...], ...]
     references: tuple[Reference, ...]
     asked: bool
@@ -105,12 +110,14 @@ def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
                 _places(table, key.columns),
                 key.parent.casefold(),
                 _places(schema.table(key.parent), key.parent_columns),
+                key.parent.casefold() not in plans,
             )
             for key in references.get(name, ())
         )
         referring = {place for reference in found for place in reference.places}
         many = tuple(domain.ranked or (place in keyed and place not in referring) for place, domain in enumerate(own))
-        plans[name] = Plan(table, name, own, nullable, many, keys, found, table.name in asked)
+        rowid = next((c for c in keyed if (c,) in keys and table.stored[c].declared.upper() == "INTEGER"), None)
+        plans[name] = Plan(table, name, own, nullable, many, rowid, keys, found, table.name in asked)
     nodes = {
         number: tuple(n for n in sorted(demands.mentioned) if n[0] == number) for number in range(len(demands.tables))
     }
@@ -127,16 +134,24 @@ def _domains(schema: Schema, rows: Rows, demands: Demands) -> dict[Place, Domain
     leaves: dict[Place, list[Leaf]] = defaultdict(list)
     for leaf in _all_leaves(demands):
         leaves[_place(demands, leaf.node)].append(leaf)
-    for place, found in _check_leaves(schema):
-        leaves[place].append(found)
+    checks = column_checks(schema)
+    for place, formulas in checks.items():
+        leaves[place] += [leaf for formula in formulas for leaf in conditions(formula)]
     ranked = {_place(demands, node) for node in demands.ranked}
     domains: dict[Place, Domain] = {}
     for group in grouped(places, _meetings(schema, demands)):
         common = _common([(places[place], _column(schema, rows, place)) for place in group])
         dated = any(map(values.is_date, common))
         special = [value for place in group for leaf in leaves[place] for value in values.around(leaf, dated)]
+        whole = any(places[place].affinity == "INTEGER" for place in group)
+        if whole:
+            special = [value for value in special if not values.is_fraction(value)]
+        if any(place in checks for place in group):
+            formulas = [formula for place in group for formula in checks.get(place, ())]
+            permitted = [v for v in (*common, *special) if all(permits(formula, v) for formula in formulas)]
+            common, special = permitted or common, []
         for affinity in {places[place].affinity for place in group}:
-            domain = _domain(common, special, affinity, not ranked.isdisjoint(group), dated)
+            domain = _domain(common, special, affinity, not ranked.isdisjoint(group), dated, whole)
             domains |= {place: domain for place in group if places[place].affinity == affinity}
     return domains
 
@@ -151,12 +166,15 @@ def _common(columns: Sequence[tuple[Column, list[Value]]]) -> list[Value]:
     return values.plain("DATE" if dated else "TEXT" if column.affinity == "BLOB" else column.affinity, column.name)
 
 
-def _domain(common: list[Value], special: list[Value], affinity: str, ranked: bool, dated: bool) -> Domain:
+def _domain(common: list[Value], special: list[Value], affinity: str, ranked: bool, dated: bool, whole: bool) -> Domain:
+    if affinity == "INTEGER":  # what meets it may be text, or lie between two integers
+        common = [value for value in common if isinstance(values.coerce(value, affinity), int)] or common
+        special = [value for value in special if isinstance(values.coerce(value, affinity), int)]
     common = values.distinct((values.coerce(value, affinity) for value in common), len(common))
     special = values.distinct((values.coerce(value, affinity) for value in special), GIVEN_VALUES)
     every = values.distinct((*special, *common), len(special) + len(common))
     alike = [value for value in common if type(value) is type(common[0])]
-    return Domain(tuple(common), tuple(special), tuple(every), min(alike), max(alike), ranked, dated)
+    return Domain(tuple(common), tuple(special), tuple(every), min(alike), max(alike), ranked, dated, whole)
 
 
 def _column(schema: Schema, rows: Rows, place: Place) -> list[Value]:
@@ -182,18 +200,6 @@ def grouped(items: Iterable[K], pairs: Iterable[tuple[K, K]]) -> list[list[K]]:
     return list(groups.values())
 
 
-def conditions(formula: Formula) -> Iterator[Leaf | Same]:
-    """All leaves of a formula."""
-    match formula:
-        case Both(parts) | Either(parts):
-            for part in parts:
-                yield from conditions(part)
-        case Not(part):
-            yield from conditions(part)
-        case _:
-            yield formula
-
-
 def _sample(rows: Sequence[tuple[Value, ...]]) -> Sequence[tuple[Value, ...]]:
     return rows if len(rows) <= GIVEN_ROWS else rows[:: len(rows) // GIVEN_ROWS + 1]
 
@@ -211,16 +217,6 @@ def _all_leaves(demands: Demands) -> Iterator[Leaf]:
     for scope in demands.scopes:
         yield from (leaf for leaf in conditions(scope.formula) if isinstance(leaf, Leaf))
         yield from scope.bounds
-
-
-def _check_leaves(schema: Schema) -> Iterator[tuple[Place, Leaf]]:
-    """The boundaries in CHECK conditions, read as if they were the WHERE of a query on their table."""
-    for table in schema.tables:
-        for check in table.checks:
-            query = sqlglot.exp.select("*").from_(sqlglot.exp.to_table(table.name, quoted=True))
-            demands = read_demands(query.where(sqlglot.parse_one(check, dialect="sqlite")), schema)
-            for leaf in _all_leaves(demands):
-                yield _place(demands, leaf.node), leaf
 
 
 def _meetings(schema: Schema, demands: Demands) -> Iterator[tuple[Place, Place]]:

@@ -43,6 +43,8 @@ class Draft:
         }
         for plan in world.plans.values():
             self._fill(plan)
+        for plan in world.plans.values():
+            self._close_circles(plan)
 
     def rows(self) -> dict[str, list[tuple[Value, ...]]]:
         """The rows by the tables' declared names."""
@@ -93,7 +95,7 @@ class Draft:
     def _refer(self, plan: Plan, reference: Reference, columns: list[list[Value] | None], size: int) -> None:
         """Draw the columns of a reference from the parent's rows, some parents more often than others."""
         parents = self._rows[reference.parent]
-        if not parents:  # not drawn yet, since the references run in a circle
+        if reference.ahead or not parents:
             return
         skew, few = self.pick((1, 3, 6)), self.pick((2, 3, 5, len(parents), len(parents)))
         parents = self.random.sample(parents, min(few, len(parents)))
@@ -102,6 +104,19 @@ class Draft:
         for place, parent_place in zip(reference.places, reference.parent_places, strict=True):
             affinity = plan.table.stored[place].affinity
             columns[place] = [values.coerce(row[parent_place], affinity) for row in drawn]
+
+    def _close_circles(self, plan: Plan) -> None:
+        """Draw the references to tables that are filled later, except where they are part of a key."""
+        keyed = {place for key in plan.keys for place in key}
+        for reference in plan.references:
+            parents = self._rows[reference.parent]
+            if reference.ahead and parents and keyed.isdisjoint(reference.places):
+                for row in self._rows[plan.name]:
+                    self._point(plan, row, reference, self.pick(parents))
+
+    def _point(self, plan: Plan, row: Row, reference: Reference, parent: Row) -> None:
+        for place, parent_place in zip(reference.places, reference.parent_places, strict=True):
+            row[place] = values.coerce(parent[parent_place], plan.table.stored[place].affinity)
 
     def _scattered(self, domain: Domain, size: int) -> list[Value]:
         """Values of which few are equal."""
@@ -124,7 +139,9 @@ class Draft:
         return values.shifted(domain.lowest, -self._serial)
 
     def _put(self, plan: Plan, row: Row) -> bool:
-        """Add a row unless a key of it is taken. Was it added?"""
+        """Add a row unless a key of it is taken or cannot be one. Was it added?"""
+        if plan.rowid is not None and not isinstance(row[plan.rowid], int):
+            return False
         found = []
         for key in plan.keys:
             holders = self._keyed[plan.name, key]

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from random import Random
 
-from sql_rl.judge.demands import Leaf, Value, number
+from sql_rl.judge.demands import Leaf, Value, number, whole
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
@@ -27,7 +27,7 @@ def coerce(value: Value, affinity: str) -> Value:
         value = number(value)
     if affinity == "REAL":
         return float(value) if isinstance(value, int) else value
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return whole(int(value)) if isinstance(value, float) and value.is_integer() else value
 
 
 def is_date(value: Value) -> bool:
@@ -39,7 +39,7 @@ def neighbours(value: Value) -> list[Value]:
     """Values just beside this one, that a condition with another bound or letter would treat otherwise."""
     match value:
         case int():
-            return [value - 1, value + 1]
+            return [whole(value - 1), whole(value + 1)]
         case float():
             return [value - 1, value + 1, value - 0.5, value + 0.5]
         case str() if _NUMBER.fullmatch(value):
@@ -110,6 +110,11 @@ def holds(leaf: Leaf, value: Value) -> bool:
     return value >= bound
 
 
+def is_fraction(value: Value) -> bool:
+    """Is it a number between two integers?"""
+    return isinstance(value, float) and not value.is_integer()
+
+
 def plain(kind: str, name: str) -> list[Value]:
     """Values for a column of which nothing is known but its affinity, or 'DATE', and its name."""
     match kind:
@@ -130,7 +135,7 @@ def more_like(model: Sequence[Value], count: int, random: Random) -> list[Value]
     for serial, value in enumerate(random.choices(model, k=count), 1):
         match value:
             case int():
-                made.append(random.randint(int(low), int(high) + 2 * count))
+                made.append(whole(random.randint(int(low), int(high) + 2 * count)))
             case float():
                 made.append(round(random.uniform(low, high + 1), 2))
             case _:
@@ -141,7 +146,9 @@ def more_like(model: Sequence[Value], count: int, random: Random) -> list[Value]
 def shifted(value: Value, serial: int) -> Value:
     """The value moved by a serial number in its own manner: a number by as much, a date by as many days."""
     match value:
-        case int() | float():
+        case int():
+            return whole(value + serial)
+        case float():
             return value + serial
         case str() if _NUMBER.fullmatch(value):
             return str(number(value) + serial)

@@ -156,6 +156,8 @@ def _fitting(draft: Draft, plan: Plan, place: int, leaves: list[tuple[Leaf, bool
     if any(leaf.op == "null" and met for leaf, met in tests):
         return [None]
     near = [values.coerce(value, affinity) for leaf, _ in tests for value in values.around(leaf, domain.dated)]
+    if domain.whole:
+        near = [value for value in near if not values.is_fraction(value)]
     fitting = [v for v in near if all(values.holds(leaf, v) == met for leaf, met in tests)]
     if not fitting or draft.random.random() < 0.2:
         fitting += [v for v in pool if all(values.holds(leaf, v) == met for leaf, met in tests)]
