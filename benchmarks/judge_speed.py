@@ -149,12 +149,18 @@ async def watch_peak() -> float:
     highest = 0.0
     with contextlib.suppress(asyncio.CancelledError):
         while True:
-            for child in children():
-                with contextlib.suppress(OSError):
-                    lines = Path(f"/proc/{child}/status").read_text().splitlines()
-                    highest = max([highest, *(int(line.split()[1]) / 1024 for line in lines if "VmHWM" in line)])
+            highest = max([highest, *map(peak_mb, children())])
             await asyncio.sleep(0.02)
     return highest
+
+
+def peak_mb(process: str) -> float:
+    """A process's peak resident memory, MB; 0 if it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def open_handles() -> int:

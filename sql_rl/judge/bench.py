@@ -42,6 +42,7 @@ class Bench:
         self._capacity = settings.cache_mb * 2**20
         self._grounds: OrderedDict[tuple, Ground | Stopped] = OrderedDict()
         self._cases: OrderedDict[tuple, Case | Stopped] = OrderedDict()
+        self._sizes: dict[tuple, int] = {}  # bytes of results that a case holds
         self._operations = {f.__name__: f for f in (self.judge, self.score, self.audit, self.group, self.run)}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -118,9 +119,13 @@ class Bench:
         return self._grounds[key]
 
     def _make_room(self) -> None:
-        """Forget the oldest cases, then the oldest grounds, until SQLite holds no more than the cache may."""
-        while apsw.memory_used() > self._capacity and (self._cases or self._grounds):
-            (self._cases or self._grounds).popitem(last=False)
+        """Forget the oldest cases, then the oldest grounds, until what is held fits the cache."""
+        if self._cases:
+            key, case = next(reversed(self._cases.items()))  # only the latest can have grown
+            self._sizes[key] = 0 if isinstance(case, Stopped) else case.size
+        while apsw.memory_used() + sum(self._sizes.values()) > self._capacity and (self._cases or self._grounds):
+            key, _ = (self._cases or self._grounds).popitem(last=False)
+            self._sizes.pop(key, None)
 
 
 def _broken(stopped: Stopped) -> Judgement:

@@ -165,11 +165,17 @@ class Case:
             reason,
             executed_sql=reading.sql,
             dialect=reading.dialect,
-            rewrites=(*self.ground.rewrites, *reading.rewrites),
+            rewrites=tuple(dict.fromkeys((*self.ground.rewrites, *reading.rewrites))),
             database=database,
             rows=rows,
             undetermined=self.undetermined if verdict is Verdict.MATCH else "",
         )
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of results are held, beside what SQLite holds."""
+        given, variants = self.__dict__.get("given"), self.__dict__.get("variants", ())  # if they were needed so far
+        return sum(expected.size for expected in (given, *variants) if expected)
 
     @property
     def undetermined(self) -> str:

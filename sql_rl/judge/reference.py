@@ -1,12 +1,13 @@
 """Reference: a gold query ready to be run, and its answer on one database after another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import apsw
 from sqlglot import exp
 
 from sql_rl.judge.allowance import Allowance
-from sql_rl.judge.compare import Order, Result, same_multiset
+from sql_rl.judge.compare import Order, Result, Row, same_multiset
 from sql_rl.judge.database import copy
 from sql_rl.judge.determined import depends_on_scan, is_determined, rivals
 from sql_rl.judge.dialect import parse
@@ -23,6 +24,7 @@ class Expected:
     """The gold's answer on one database: a result, or the state of the database after a gold that changes it.
 
     order: the sort keys of each row, None where no order is asked. determined: no other answer would be as right.
+    size: about how many bytes the rows take.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Expected:
     order: Order = None
     state: State | None = None
     determined: bool = True
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,15 @@ class Reference:
         if not self.plan.reads:
             twin = copy(db, self.clock)
             execute(twin, self.sql, Rights.CHANGE, allowance.budget())
-            return Expected(name, db, state=read_state(twin, allowance.budget()))
+            state = read_state(twin, allowance.budget())
+            return Expected(name, db, state=state, size=sum(size_of(table.rows) for table in state.values()))
         result = result or self._rows(db, self.sql, allowance)
         keyed = self._try(db, self.plan.keyed_sql, allowance) if self.plan.keyed_sql else None
         order = self.plan.order(result, keyed.rows if keyed else None)
         tied = keyed is not None and self.plan.cuts_a_tie(result, keyed.rows)
         determined = not tied and self._is_determined(db, result, allowance)
-        return Expected(name, db, result, order, determined=determined)
+        determined = determined
+        return Expected(name, db, result, order, determined=determined, size=size_of(result.rows))
 
     def _is_determined(self, db: apsw.Connection, result: Result, allowance: Allowance) -> bool:
         if not is_determined(result, self.rivals, lambda text: self._try(db, text, allowance)):
@@ -90,6 +95,11 @@ class Reference:
 
     def _rows(self, db: apsw.Connection, sql: str, allowance: Allowance) -> Result:
         return result_of_gold(execute(db, sql, Rights.READ, allowance.budget()), allowance)
+
+
+def size_of(rows: Sequence[Row]) -> int:
+    """About how many bytes the rows take: an object for each row and cell, and what its text is long."""
+    return sum(80 + sum(len(c) + 60 if isinstance(c, str | bytes) else 40 for c in row) for row in rows)
 
 
 def result_of_gold(answer: Answer, allowance: Allowance) -> Result:

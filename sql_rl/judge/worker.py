@@ -6,7 +6,9 @@ hang, a crash, a failure of our own) ends the process, and the parent answers fo
 """
 
 import json
+import math
 import os
+import signal
 import sys
 import traceback
 from typing import BinaryIO
@@ -32,16 +34,21 @@ def serve(settings: JudgeSettings, requests: BinaryIO, replies: BinaryIO) -> Non
     """Answer requests until there are no more."""
 
     def announce(phase: str) -> None:
+        signal.alarm(lifetime)
         write_frame(replies, b"@" + phase.encode())
 
+    # The parent kills what overruns its time. Should it be gone without a trace, an alarm nobody handles does.
+    lifetime = math.ceil(settings.seconds) + 2
     bench = Bench(settings, announce)
     write_frame(replies, b"")
     while (body := read_frame(requests)) is not None:
+        signal.alarm(lifetime)
         try:
             reply = json.dumps(bench.answer(json.loads(body)), default=_as_json)
         except Exception as failure:  # noqa: BLE001 - a bug of ours costs one judgement, and the parent logs it
             write_frame(replies, b"!" + "".join(traceback.format_exception(failure)).encode())
             return
+        signal.alarm(0)
         write_frame(replies, reply.encode())
 
 
