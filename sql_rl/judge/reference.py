@@ -58,6 +58,8 @@ class Reference:
             return cls(sql, ground.clock, tree, GoldPlan(reads))
         resolve_strings(tree, sql, ground.scope)
         plan = analyse(tree, ground.schema)
+        if not plan.reads:  # it returned rows, so it is a query of a kind that is not known here
+            return cls(sql, ground.clock)
         return cls(sql, ground.clock, tree, plan, rivals(tree, ground.schema), depends_on_scan(tree))
 
     def answer(self, name: str, db: apsw.Connection, allowance: Allowance, result: Result | None = None) -> Expected:
@@ -72,7 +74,6 @@ class Reference:
         order = self.plan.order(result, keyed.rows if keyed else None)
         tied = keyed is not None and self.plan.cuts_a_tie(result, keyed.rows)
         determined = not tied and self._is_determined(db, result, allowance)
-        determined = determined
         return Expected(name, db, result, order, determined=determined, size=size_of(result.rows))
 
     def _is_determined(self, db: apsw.Connection, result: Result, allowance: Allowance) -> bool:
