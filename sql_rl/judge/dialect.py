@@ -175,7 +175,7 @@ def readings(statement: str, home: str, scope: Scope) -> Iterator[Reading]:
     dialects = [*guess(statement), *([home] if home != NATIVE else [])]
     likely = dialects[0] if dialects else NATIVE
     native = Reading(likely, statement, final=not dialects)
-    otherwise = taken_otherwise(statement, likely)
+    otherwise = not scope.sqlite and taken_otherwise(statement, likely)
     if not otherwise:
         yield native
     for dialect in dict.fromkeys([*dialects, *OTHERS]):

@@ -61,6 +61,7 @@ class Ground:
         return Scope(
             columns=frozenset(column.name.casefold() for column in columns),
             temporal=frozenset(c.name.casefold() for c in columns if c.declared.upper().startswith(TEMPORAL)),
+            sqlite=not self.in_memory,
         )
 
     @cached_property

@@ -15,9 +15,10 @@ import contextlib
 import os
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 START_SECONDS = 120  # for a worker to import what it needs; a cold disk under load may be slow
 REMEMBERED_KEYS = 32  # for each worker: about what its cache holds
@@ -87,6 +88,11 @@ class _Worker:
             raise OverflowError(length)
         return await self.process.stdout.readexactly(length)
 
+    @property
+    def is_dead(self) -> bool:
+        """Is its process known to have ended?"""
+        return self.process.returncode is not None
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
@@ -137,10 +143,26 @@ class Pool:
         request = _Request(key, body, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(key, deque()).append(request)
         self._dispatch()
-        return await request.reply
+        try:
+            return await request.reply
+        except asyncio.CancelledError:
+            self._forget(request)
+            raise
+
+    def _forget(self, request: _Request) -> None:
+        """Nobody waits for it any more; if no worker has it yet, none will."""
+        waiting = self._waiting.get(request.key)
+        if waiting and request in waiting:
+            waiting.remove(request)
+            if not waiting:
+                del self._waiting[request.key]
 
     def _dispatch(self) -> None:
         """Give waiting requests to idle workers, and start workers as they are needed."""
+        for worker in [worker for worker in self._idle if worker.is_dead]:  # somebody else killed it
+            self._idle.remove(worker)
+            self._run(self._recruit())
+            self._run(self._retire(worker.process))
         while self._waiting and self._idle:
             worker = next((w for w in reversed(self._idle) if next(iter(self._waiting)) in w.seen), self._idle[-1])
             request = self._take(worker)
@@ -188,6 +210,8 @@ class Pool:
         starting, self._spare = self._spare or asyncio.create_task(self._start()), None
         try:
             worker = await starting
+            if worker.is_dead:
+                worker = await self._start()
         except (RuntimeError, OSError) as error:
             self._give_up(error)
             return
@@ -226,7 +250,7 @@ class Pool:
                     request.reply.set_exception(RuntimeError(str(error)))
         self._waiting.clear()
 
-    def _run(self, coroutine) -> None:
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

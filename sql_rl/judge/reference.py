@@ -77,6 +77,8 @@ class Reference:
         return Expected(name, db, result, order, determined=determined, size=size_of(result.rows))
 
     def _is_determined(self, db: apsw.Connection, result: Result, allowance: Allowance) -> bool:
+        if self.tree is not None and self.tree.find(exp.Rand):
+            return False
         if not is_determined(result, self.rivals, lambda text: self._try(db, text, allowance)):
             return False
         if not self.scan_bound:

@@ -17,11 +17,13 @@ from sql_rl.judge.dates import unit_name
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a query may mean. columns: all columns of the database, temporal: those that hold dates, case folded;
-    dialect: sqlglot's name for the dialect that the query was read in."""
+    dialect: sqlglot's name for the dialect that the query was read in. sqlite: the database is known to be SQLite's
+    own, so what runs on it means what SQLite makes of it."""
 
     columns: frozenset[str] = frozenset()
     temporal: frozenset[str] = frozenset()
     dialect: str = "sqlite"
+    sqlite: bool = False
 
 
 Handler = Callable[[exp.Expression, Scope], exp.Expression]

@@ -280,7 +280,8 @@ def confine(parent: int) -> None:
         wanted = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
         if sys.platform != "darwin" or limit != resource.RLIMIT_AS:  # macOS refuses to bound the address space
             resource.setrlimit(limit, (wanted, wanted))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer: it drains
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the parent's to answer: it drains
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)

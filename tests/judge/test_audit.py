@@ -43,6 +43,7 @@ GOLDS = [
     ("SELECT name FROM pets WHERE kind = 'cat'", {"rows": 2, "empty": False, "not_separable": ""}),
     ("SELECT name FROM pets WHERE kind = 'cow'", {"rows": 0, "empty": True, "not_separable": ""}),
     ("SELECT name FROM pets ORDER BY age LIMIT 1", {"non_deterministic": True}),
+    ("SELECT name FROM pets ORDER BY RANDOM() LIMIT 1", {"non_deterministic": True}),
     ("SELECT name FROM pets ORDER BY age DESC LIMIT 1", {"non_deterministic": False}),
     ("SELECT 1 FROM pets WHERE 1 = 0", {"constant": True, "not_separable": "the gold is empty on every database"}),
     ("SELECT 42", {"constant": True, "not_separable": "the gold gives the same on every database"}),

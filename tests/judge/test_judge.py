@@ -2,6 +2,7 @@
 
 import asyncio
 
+import apsw
 import pytest
 import pytest_asyncio
 
@@ -144,6 +145,16 @@ async def test_a_file_that_is_no_database_breaks_the_gold(judge, tmp_path, path)
     judgement = await judge.judge(asked, "SELECT 2 FROM t")
     assert judgement.verdict is Verdict.GOLD_BROKEN
     assert path in judgement.reason or "not a database" in judgement.reason
+
+
+async def test_what_runs_on_a_database_file_means_what_sqlite_makes_of_it(judge, tmp_path):
+    """CAST … AS DATE is the year in SQLite; on a context, whose dialect is not known, it is a date."""
+    path = tmp_path / "d.sqlite"
+    apsw.Connection(str(path)).execute(CONTEXT)
+    sql = "SELECT CAST('2024-06-01' AS DATE) FROM pets WHERE id = 1"
+    on_file = Example(row=0, id="0", question="?", context="", gold=sql, database=path)
+    assert (await judge.run(on_file, sql)).rows == ((2024,),)
+    assert (await judge.run(example(sql), sql)).rows == (("2024-06-01",),)
 
 
 async def test_scores_by_every_rule(judge):

@@ -105,6 +105,26 @@ async def test_a_caller_that_gives_up_disturbs_nobody():
         assert await patient
 
 
+async def test_what_nobody_waits_for_is_not_worked_on():
+    async with Pool(COMMAND, size=1, seconds=5) as pool:
+        await pool.call("k", b"")
+        asked = [asyncio.create_task(pool.call("k", b"sleep0.3")) for _ in range(10)]
+        await asyncio.sleep(0.05)
+        for task in asked:
+            task.cancel()
+        started = time.monotonic()
+        assert await pool.call("k", b"")
+        assert time.monotonic() - started < 0.6
+
+
+async def test_an_idle_worker_that_somebody_kills_is_replaced():
+    async with Pool(COMMAND, size=1, seconds=5) as pool:
+        for _ in range(3):  # the worker, then the spare that took its place, then the next
+            os.kill(int(await pool.call("k", b"")), signal.SIGKILL)
+            await asyncio.sleep(0.2)
+        assert await pool.call("k", b"")
+
+
 async def test_workers_that_cannot_start_are_an_error_that_tells_why():
     async with Pool([sys.executable, "-c", "raise SystemExit('no module named apsw')"], size=2, seconds=5) as pool:
         with pytest.raises(RuntimeError, match="no module named apsw"):
