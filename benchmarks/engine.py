@@ -22,7 +22,7 @@ from pathlib import Path
 
 import aiohttp
 
-from sql_rl.prompts import messages
+from sql_rl.prompts import load_prompts
 from sql_rl.sources import open_source
 
 ROOT = Path(__file__).parent.parent
@@ -74,7 +74,8 @@ async def bare(base_url: str, source: str, rows: int, window: int) -> None:
                 async with session.post(f"{base_url}/chat/completions", json=body) as response:
                     (await response.json())["choices"][0]["message"]["content"]
 
-        prompts = [messages(e) for e in open_source(source, "train", rows).examples()]
+        draft = load_prompts().draft
+        prompts = [draft(e) for e in open_source(source, "train", rows).examples()]
         await asyncio.gather(*(ask(prompt) for prompt in prompts))
 
 

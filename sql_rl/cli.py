@@ -109,6 +109,36 @@ def distill(
     retries: Annotated[
         int, typer.Option(help="Further attempts where an answer came but is no good.")
     ] = DISTILL.retries,
+    num_generations: Annotated[
+        int, typer.Option(help="Fresh answers to each question, before any retry.")
+    ] = DISTILL.num_generations,
+    select: Annotated[
+        str, typer.Option(metavar="first|vote", help="Of them: the first good one, or the one most results agree on.")
+    ] = DISTILL.select,
+    show_gold: Annotated[
+        str,
+        typer.Option(
+            metavar="never|on-failure|always", help="May the teacher see the row's own query? Such rows are marked."
+        ),
+    ] = DISTILL.show_gold,
+    reasoning_style: Annotated[
+        str, typer.Option(metavar="free|query-plan", help="Reason in prose, or in the steps of a query plan.")
+    ] = DISTILL.reasoning_style,
+    templates: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Prompt templates of your own (docs/distillation.md).")
+    ] = None,
+    target_accepted: Annotated[
+        int | None, typer.Option(metavar="N", help="Go on until N rows are accepted or the source ends.")
+    ] = DISTILL.target_accepted,
+    max_cost: Annotated[
+        float | None, typer.Option(metavar="DOLLARS", help="Ask nothing that could take the run's cost over it.")
+    ] = DISTILL.max_cost,
+    prices: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Prices of models, beside the bundled ones.")
+    ] = None,
+    log_format: Annotated[
+        str, typer.Option(metavar="plain|json", help="Of the lines on stderr where that is no terminal.")
+    ] = DISTILL.log_format,
     split: Split = DISTILL.split,
     output_dir: Annotated[
         Path | None,
@@ -132,8 +162,8 @@ def distill(
 
     settings, secrets = load(_given(context, "distill"), config)
 
+    from sql_rl.distill.plan import plan
     from sql_rl.distill.run import distill as job
-    from sql_rl.distill.run import plan
     from sql_rl.distill.summary import closing, preview
 
     print(preview(plan(settings, secrets)) if dry_run else closing(job(settings, secrets)))

@@ -99,6 +99,8 @@ def load(
     places: dict[str, tuple[str, Any]] = {}
     for place, path, value in layers:
         places[path] = (place, value)
+    if "distill.target_accepted" in places and "distill.limit" not in places:
+        places["distill.limit"] = ("default", None)  # the source's end is the limit, not a hundred rows
     settings = _validated(places)
     _check(settings, places)
     secret = {**dotenv, **environ}

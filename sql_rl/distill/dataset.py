@@ -40,7 +40,7 @@ def _kept_name(name: str) -> str:
     return f"source_{name}" if name in DISTILLED.names else name
 
 
-def row(outcome: Outcome, hint: bool, cost: float | None) -> dict[str, Any]:
+def row(outcome: Outcome, cost: float | None) -> dict[str, Any]:
     """The distilled row of an outcome, its keys those of `schema`. cost: dollars for all attempts."""
     taken = outcome.taken
     answer = taken.answer if taken else None
@@ -63,7 +63,7 @@ def row(outcome: Outcome, hint: bool, cost: float | None) -> dict[str, Any]:
         "prompt_tokens": sum(c.prompt_tokens for c in paid),
         "completion_tokens": sum(c.completion_tokens for c in paid),
         "cost_usd": cost,
-        "hint": hint,
+        "hint": taken is not None and taken.hint,
     }
 
 

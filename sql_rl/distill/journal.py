@@ -5,14 +5,14 @@ line says which run it is; a torn last line is cut off; other lines that cannot 
 would be paid twice. In memory there is one integer for each line, not its text.
 
 Line kinds: `run` (the first), `completion` (what a teacher answered), `refusal` (a request that must not be sent
-again), `judgement` (what the judge said of a completion, under which settings of the judge).
+again), `judgement` (what the judge said of a query), `vote` (which of several queries agree).
 """
 
 import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -67,12 +67,21 @@ class Journal:
             length *= 4
         return json.loads(line[: line.index(b"\n")])
 
+    def all(self, kind: str) -> Iterator[dict[str, Any]]:
+        """The lines of that kind in the order in which they were added, as they are now in the file."""
+        with self.path.open("rb") as file:
+            for line in file:
+                content = json.loads(line)
+                if content["kind"] == kind:
+                    yield content
+
     def add(self, kind: str, key: str, content: Mapping[str, Any]) -> None:
-        """Appends a line and hands it to the operating system before returning.
+        """Appends a line, where there is none of that kind and key, and hands it to the operating system.
 
         Raises SqlRlError when the disk is full and the reserve used up: nothing that had a line is lost.
         """
-        self._offsets[_index(kind, key)] = self._append({"kind": kind, "key": key, **content})
+        if (index := _index(kind, key)) not in self._offsets:
+            self._offsets[index] = self._append({"kind": kind, "key": key, **content})
 
     def sync(self) -> None:
         """Makes what was written survive a power cut too."""

@@ -1,7 +1,9 @@
 """What is seen while a run is going: a live line on a terminal, elsewhere (cron's mail) a plain line now and then."""
 
+import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
@@ -16,13 +18,19 @@ HEARTBEAT = 30.0  # seconds between plain lines
 class Display:
     """Shows counters as they grow. total: rows of the run, with the `done` that earlier ones have settled.
 
-    On a terminal a live line; without one, a plain line every 30 s, written when `update` is called.
+    On a terminal a live line; without one, every 30 s a line: plain, or the counters as JSON (log_format).
     """
 
     def __init__(
-        self, total: int, counters: Counters, stream: TextIO, clock: Callable[[], float] = time.monotonic
+        self,
+        total: int,
+        counters: Counters,
+        stream: TextIO,
+        log_format: str = "plain",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total, self._counters, self._stream, self._clock = total, counters, stream, clock
+        self._log_format = log_format
         self._start = self._last = clock()
         self._bar: Progress | None = None
         if stream.isatty():
@@ -53,9 +61,15 @@ class Display:
             self._bar.update(self._task, completed=self._counters.rows, status=self.status())
         elif self._clock() - self._last >= HEARTBEAT:
             self._last = self._clock()
-            print(
-                f"distill: {self._counters.rows}/{self._total} rows, {self.status()}, {self._eta()}", file=self._stream
-            )
+            print(self._json() if self._log_format == "json" else self._plain(), file=self._stream, flush=True)
+
+    def _plain(self) -> str:
+        return f"distill: {self._counters.rows}/{self._total} rows, {self.status()}, {self._eta()}"
+
+    def _json(self) -> str:
+        seconds = round(self._clock() - self._start, 1)
+        content = {"command": "distill", "total": self._total, "seconds": seconds, **self._counters.as_dict()}
+        return json.dumps(content | {"time": datetime.now(UTC).isoformat(timespec="seconds")})
 
     def status(self) -> str:
         """Accepted share, rows/s, tokens and cost so far."""

@@ -6,16 +6,24 @@ hold: so the dataset is derived.
 
 import asyncio
 import dataclasses
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from sql_rl.distill.budget import Budget
 from sql_rl.distill.journal import Journal, key_of
 from sql_rl.distill.window import Stopped, Window
 from sql_rl.examples import Example
-from sql_rl.judge import Judge, Judgement, Verdict
+from sql_rl.judge import Judge, Judgement, Verdict, Vote
 from sql_rl.teachers.base import Completion, Refusal, Request, Teacher
 
 COMPLETION_FIELDS = tuple(f.name for f in dataclasses.fields(Completion))
 JUDGEMENT_FIELDS = tuple(f.name for f in dataclasses.fields(Judgement))
+
+
+def completion_in(line: Mapping[str, Any]) -> Completion:
+    """The completion in a line of the journal."""
+    return Completion(**{name: line[name] for name in COMPLETION_FIELDS})
 
 
 def _line(content: object, fields: tuple[str, ...], row: int) -> dict[str, Any]:
@@ -23,26 +31,51 @@ def _line(content: object, fields: tuple[str, ...], row: int) -> dict[str, Any]:
     return {"row": row, **{name: getattr(content, name) for name in fields}}
 
 
-class RecordedTeacher:
-    """`ask` of `settle`: from the journal, else through the window, and then into the journal."""
+def request_key(request: Request, model: str, teacher: Teacher) -> str:
+    """The key of a request in the journal."""
+    sampling = request.sampling
+    return key_of(
+        {
+            "messages": request.messages,
+            "model": model,
+            "sampling": [sampling.temperature, sampling.max_tokens, sampling.seed],
+            "sample": request.sample,
+            **teacher.identity(request),
+        }
+    )
 
-    def __init__(self, journal: Journal, teacher: Teacher, model: str, window: Window | None) -> None:
-        self._journal, self._teacher, self._model, self._window = journal, teacher, model, window
+
+class RecordedTeacher:
+    """`ask` of `settle`: from the journal, else through budget and window, and then into the journal."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        teacher: Teacher,
+        model: str,
+        window: Window | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        self._journal, self._teacher, self._model = journal, teacher, model
+        self._window, self._budget = window, budget
         self._asking: dict[str, asyncio.Event] = {}
 
     async def __call__(self, request: Request) -> Completion:
-        key = self._key(request)
+        key = request_key(request, self._model, self._teacher)
         while (answered := self._asking.get(key)) is not None:
             await answered.wait()  # the same question twice in a source is paid once
         if line := self._journal.get("completion", key):
-            return Completion(**{name: line[name] for name in COMPLETION_FIELDS})
+            return completion_in(line)
         if line := self._journal.get("refusal", key):
             raise Refusal(line["message"])
         if self._window is None:
             raise Stopped
         answered = self._asking[key] = asyncio.Event()
         try:
-            completion = await self._window.send(request)
+            async with self._budget.admitted(request) if self._budget else nullcontext():
+                completion = await self._window.send(request)
+                if self._budget:
+                    self._budget.spend(completion)
             self._journal.add("completion", key, _line(completion, COMPLETION_FIELDS, request.example.row))
             return completion
         except Refusal as refusal:
@@ -52,27 +85,15 @@ class RecordedTeacher:
             del self._asking[key]
             answered.set()
 
-    def _key(self, request: Request) -> str:
-        sampling = request.sampling
-        return key_of(
-            {
-                "messages": request.messages,
-                "model": self._model,
-                "sampling": [sampling.temperature, sampling.max_tokens, sampling.seed],
-                "sample": request.sample,
-                **self._teacher.identity(request),
-            }
-        )
-
 
 class RecordedJudge:
-    """`judge` of `settle`. stamp: the settings of the judge; under others a judgement is made anew."""
+    """The jury of `settle`. stamp: the settings of the judge; under others everything is judged anew."""
 
-    def __init__(self, journal: Journal, stamp: dict[str, Any], judge: Judge | None) -> None:
+    def __init__(self, journal: Journal, stamp: dict[str, Any], judge: Judge | None = None) -> None:
         self._journal, self._stamp, self._judge = journal, stamp, judge
 
-    async def __call__(self, example: Example, sql: str) -> Judgement:
-        key = key_of({"judge": self._stamp, "context": example.context, "gold": example.gold, "sql": sql})
+    async def judge(self, example: Example, sql: str) -> Judgement:
+        key = self._key(example, gold=example.gold, sql=sql)
         if line := self._journal.get("judgement", key):
             content = {name: line[name] for name in JUDGEMENT_FIELDS}
             return Judgement(**content | {"verdict": Verdict(line["verdict"]), "rewrites": tuple(line["rewrites"])})
@@ -81,3 +102,17 @@ class RecordedJudge:
         judgement = await self._judge.judge(example, sql)
         self._journal.add("judgement", key, _line(judgement, JUDGEMENT_FIELDS, example.row))
         return judgement
+
+    async def vote(self, example: Example, queries: Sequence[str | None]) -> list[Vote]:
+        key = self._key(example, gold=example.gold, queries=list(queries))
+        if line := self._journal.get("vote", key):
+            return [Vote(*vote) for vote in line["votes"]]
+        if self._judge is None:
+            raise Stopped
+        votes = await self._judge.group(example, queries)
+        content = {"row": example.row, "votes": [(v.group, v.empty, v.error) for v in votes]}
+        self._journal.add("vote", key, content)
+        return votes
+
+    def _key(self, example: Example, **asked: Any) -> str:
+        return key_of({"judge": self._stamp, "context": example.context, **asked})

@@ -1,10 +1,10 @@
 """The last word of a run, and the preview of one: what `distill` prints on stdout."""
 
 from sql_rl.distill.counters import STAGES
+from sql_rl.distill.plan import Plan
 from sql_rl.distill.progress import share
-from sql_rl.distill.run import Plan, Report
-from sql_rl.prompts import estimated_tokens, messages
-from sql_rl.teachers.prices import FREE, price_of
+from sql_rl.distill.run import Report
+from sql_rl.prompts import estimated_tokens
 
 _MEASURED = 200  # rows whose prompts are measured for the preview's estimate
 
@@ -37,12 +37,12 @@ def preview(plan: Plan) -> str:
     first, measured = None, []
     for example in plan.source.examples():
         first = first or example
-        measured.append(estimated_tokens(messages(example)))
+        measured.append(estimated_tokens(plan.prompts.draft(example)))
         if len(measured) == _MEASURED:
             break
-    tokens = sum(measured) * plan.source.count // len(measured)
-    price = FREE if plan.offline else price_of(plan.model)
-    most = plan.source.count * plan.settings.max_tokens
+    tokens = sum(measured) * plan.source.count // len(measured) * options.num_generations
+    price = plan.price
+    most = plan.source.count * plan.settings.max_tokens * options.num_generations
     cost = (
         "no price is known for it"
         if price is None
@@ -54,6 +54,6 @@ def preview(plan: Plan) -> str:
         f"{'judged' if options.validate else 'not judged'}, up to {options.retries} retries",
         f"about {tokens:,} prompt tokens; {cost}",
         "first prompt:",
-        *(f"[{m['role']}] {m['content']}" for m in messages(first)),
+        *(f"[{m['role']}] {m['content']}" for m in plan.prompts.draft(first)),
     ]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ def open_teacher(settings: Settings, secrets: Secrets) -> Teacher:
         case "offline":
             from sql_rl.teachers.offline import OfflineTeacher
 
-            return OfflineTeacher()
+            return OfflineTeacher(options.reasoning_style)
         case "openai":
             from sql_rl.teachers.openai import OpenAITeacher
 

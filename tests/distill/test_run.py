@@ -126,26 +126,108 @@ def test_a_server_s_answers_become_rows(run: Run, tmp_path: Path, rows: Path, se
     assert "next: " in ended.stdout
 
 
-def test_answers_that_are_no_good_are_asked_for_again(run: Run, tmp_path: Path, server: ChatServer):
-    rows = write_rows(tmp_path / "rows.jsonl", [row(0), row(1), row(2)])
-    wrong = {0: "", 1: "<sql>SELECT 99</sql>", 2: "<sql>SELECT COUNT(*) FROM nowhere</sql>"}
+def test_answers_that_are_no_good_are_repaired_and_at_last_hinted(run: Run, tmp_path: Path, server: ChatServer):
+    rows = write_rows(tmp_path / "rows.jsonl", [row(0), row(1), row(2), row(3)])
+    script = {
+        0: ["", row(0)["sql"]],
+        1: ["SELECT 99", row(1)["sql"]],
+        2: ["SELECT COUNT(*) FROM nowhere", "SELECT 99", row(2)["sql"]],
+        3: ["SELECT COUNT(*) FROM nowhere"] * 3,
+    }
+    told: dict[int, list[str]] = {number: [] for number in script}
 
     def respond(body: dict, visit: int) -> tuple[int, Any, dict]:
-        prompt = body["messages"][-1]["content"]
-        number = int(prompt.split("chain ")[1].split()[0])
-        good = f"<think>so</think><sql>{row(number)['sql']}</sql>"
-        return 200, chat_completion(body, wrong[number] if visit <= number + 1 else good), {}
+        number = int(body["messages"][1]["content"].split("chain ")[1].split()[0])
+        told[number].append(body["messages"][-1]["content"])
+        sql = script[number][len(told[number]) - 1]
+        return 200, chat_completion(body, f"<think>so</think><sql>{sql}</sql>" if sql else ""), {}
 
     server.respond = respond
     assert run(*asking(server, rows, "--validate", "--retries", 2)).returncode == 0
     kept, _, summary = parts(tmp_path / "out")
-    assert [(r["id"], r["attempts"], r["verdict"]) for r in kept] == [
-        (0, 2, "match"),
-        (1, 3, "match"),
-        (2, 3, "error"),
+    assert [(r["id"], r["attempts"], r["verdict"], r["hint"]) for r in kept] == [
+        (0, 2, "match", False),
+        (1, 2, "match", False),
+        (2, 3, "match", True),
+        (3, 3, "error", False),
     ]
-    assert "nowhere" in kept[2]["reason"]
-    assert (summary["requests"], summary["accepted"]) == (8, 2)
+    assert "no such table: nowhere" in told[2][1]
+    assert row(2)["sql"] in told[2][2]
+    assert row(2)["sql"] not in told[2][0] + told[2][1], "the gold is shown on the last attempt only"
+    assert "nowhere" in kept[3]["reason"]
+    assert all(len(r["messages"]) == 3 for r in kept), "the dataset holds the blind prompt and the answer"
+    assert (summary["requests"], summary["accepted"]) == (10, 3)
+
+
+def test_a_vote_by_execution(run: Run, tmp_path: Path, server: ChatServer):
+    rows = write_rows(tmp_path / "rows.jsonl", [row(0)])
+    texts = ["SELECT 99", "SELECT COUNT(town) FROM shop_0 WHERE town = 'Ulm'", row(0)["sql"], "SELECT 98", "SELECT 97"]
+    server.respond = lambda body, visit: (
+        200, chat_completion(body, f"<think>so</think><sql>{texts[visit - 1]}</sql>"), {},
+    )  # fmt: skip
+    ended = run(*asking(server, rows, "--validate", "--num-generations", 5, "--select", "vote", "--retries", 0))
+    assert ended.returncode == 0, ended.stderr
+    kept, _, _ = parts(tmp_path / "out")
+    assert (kept[0]["verdict"], kept[0]["answer_sql"], kept[0]["attempts"]) == ("match", texts[1], 5)
+
+
+def test_own_templates_and_styles(run: Run, tmp_path: Path, rows: Path, server: ChatServer):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "user.md").write_text("Schema: $context\nQuestion: $question")
+    options = ("--limit", 1, "--templates", "mine", "--reasoning-style", "query-plan")
+    assert run(*asking(server, rows, *options)).returncode == 0
+    system, user = server.bodies[0]["messages"]
+    assert "query plan" in system["content"]
+    assert user["content"].startswith("Schema: CREATE TABLE shop_0")
+    ended = run(*asking(server, rows, "--limit", 1))
+    assert ended.returncode == 2
+    assert "prompts: " in ended.stderr, "another prompt makes it another run"
+    (tmp_path / "mine" / "user.md").write_text("Question: $question")
+    ended = run(*asking(server, rows, *options))
+    assert ended.returncode == 2
+    assert "user.md: its places must be $context, $question" in ended.stderr
+
+
+def test_a_target_ends_the_run_with_exactly_so_many_accepted_rows(run: Run, tmp_path: Path, server: ChatServer):
+    rows = write_rows(tmp_path / "rows.jsonl", [*BROKEN, *(row(i) for i in range(80))])
+    options = ("--base-url", server.url, "--dataset-repo-id", rows, "--output-dir", "out", "--validate")
+    ended = run("distill", *options, "--target-accepted", 30)
+    assert ended.returncode == 0, ended.stderr
+    kept, _, summary = parts(tmp_path / "out")
+    assert summary["accepted"] == 30
+    assert [r["id"] for r in kept] == [90, 91, *range(30)]
+    assert server.seen.total() < 82
+    assert (summary["status"], summary["remaining"]) == ("finished", 0)
+    assert "nothing to do" in run("distill", *options, "--target-accepted", 30).stdout
+
+
+def test_a_cap_on_dollars_is_never_passed(run: Run, tmp_path: Path, server: ChatServer):
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(200)])
+    (tmp_path / "prices.yaml").write_text("models: {mine: {input: 10, cached: 1, output: 100}}")
+    options = ("--model", "mine", "--prices", "prices.yaml", "--batch-size", 16, "--retries", 0)
+    settings = {"SQL_RL_MAX_TOKENS": "256"}
+    ended = run(*asking(server, rows, *options, "--max-cost", 0.5), **settings)
+    assert ended.returncode == 3
+    assert "--max-cost $0.5" in ended.stderr
+    _, _, summary = parts(tmp_path / "out")
+    assert 0.4 < summary["cost_usd"] <= 0.5
+    assert summary["requests"] == server.answered.total() < 200
+    ended = run(*asking(server, rows, *options, "--max-cost", 0.5), **settings)
+    assert (ended.returncode, parts(tmp_path / "out")[2]["requests"]) == (3, summary["requests"]), (
+        "the cap is the run's"
+    )
+    assert run(*asking(server, rows, *options, "--max-cost", 50), **settings).returncode == 0
+    assert all(n == 1 for n in server.answered.values())
+
+
+def test_a_cap_needs_a_price(run: Run, tmp_path: Path, rows: Path, server: ChatServer):
+    ended = run(*asking(server, rows, "--model", "mine", "--max-cost", 1))
+    assert ended.returncode == 2
+    assert "no price is known for mine" in ended.stderr
+    (tmp_path / "prices.yaml").write_text("mine: 3")
+    ended = run(*asking(server, rows, "--model", "mine", "--prices", "prices.yaml"))
+    assert ended.returncode == 2
+    assert "prices.yaml: not a price file" in ended.stderr
 
 
 def test_rows_that_would_be_removed_whatever_the_answer_are_not_paid(run: Run, tmp_path: Path, server: ChatServer):
@@ -181,7 +263,7 @@ def test_faults_cost_no_row_and_no_request_is_paid_twice(run: Run, tmp_path: Pat
     rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(300)])
     faults = Faults(error_400=0.03, error_500=0.05, error_429=0.1, reset=0.05, torn=0.02, empty=0.03, truncated=0.02)
     server.faults, server.retry_after = faults, "0"
-    ended = run(*asking(server, rows, "--validate", "--batch-size", 32, "--retries", 1))
+    ended = run(*asking(server, rows, "--validate", "--batch-size", 32, "--retries", 1, "--show-gold", "never"))
     assert ended.returncode == 0, ended.stderr
     kept, rejected, summary = parts(tmp_path / "out")
     met = Counter(faults.of(prompt) for prompt in server.seen)

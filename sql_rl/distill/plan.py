@@ -1,0 +1,109 @@
+"""The plan of a run: what the settings come to, before anything is asked or written."""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sql_rl import __version__
+from sql_rl.configure import Secrets
+from sql_rl.distill.settle import Policy
+from sql_rl.errors import UsageError
+from sql_rl.prompts import Prompts, load_prompts
+from sql_rl.runs.folder import RunFolder, default_folder
+from sql_rl.settings import Settings
+from sql_rl.sources import Source, open_source
+from sql_rl.teachers.base import Sampling, Teacher
+from sql_rl.teachers.prices import FREE, Price, price_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is going to do. price: None where none is known for the model."""
+
+    settings: Settings
+    source: Source
+    folder: RunFolder
+    prompts: Prompts
+    price: Price | None
+
+    @property
+    def offline(self) -> bool:
+        return self.settings.distill.provider == "offline"
+
+    @property
+    def model(self) -> str:
+        return model_of(self.settings)
+
+    def identity(self) -> dict[str, Any]:
+        """What makes it this run: everything that decides what is asked. The rest may change when it is resumed."""
+        options = self.settings.distill
+        return {
+            "dataset": self.source.name,
+            "split": options.split,
+            "provider": options.provider,
+            "model": self.model,
+            "temperature": self.settings.temperature,
+            "max_tokens": self.settings.max_tokens,
+            "seed": options.seed,
+            "prompts": self.prompts.digest,
+        }
+
+    @cached_property
+    def stated(self) -> dict[str, Any]:
+        """The settings as run.json holds them; there are no secrets among them."""
+        content = dataclasses.asdict(self.settings)
+        del content["audit"], content["train"], content["distill"]["resume"]
+        return content | {"source": self.source.identity, "prompts": self.prompts.digest, "version": __version__}
+
+    @property
+    def judge_stamp(self) -> dict[str, Any]:
+        """What a judgement depends on beside the query: not on how many workers there were, or what they cached."""
+        settings = dataclasses.asdict(self.settings.judge)
+        return {k: v for k, v in settings.items() if k not in ("workers", "cache_mb")} | {"version": __version__}
+
+    def policy(self, teacher: Teacher) -> Policy:
+        """How the run settles an example. A teacher that repeats itself is asked once."""
+        options = self.settings.distill
+        return Policy(
+            prompts=self.prompts,
+            sampling=Sampling(self.settings.temperature, self.settings.max_tokens, options.seed),
+            drafts=1 if teacher.repeats else options.num_generations,
+            select=options.select,
+            retries=0 if teacher.repeats else options.retries,
+            validate=options.validate,
+            show_gold="always" if self.offline else options.show_gold,
+            check_gold=options.remove_no_valid and not self.offline,
+            max_prompt_tokens=self.settings.max_prompt_length,
+            context_tokens=self.settings.max_seq_length,
+        )
+
+
+def model_of(settings: Settings) -> str:
+    """The teacher's name."""
+    return "offline" if settings.distill.provider == "offline" else settings.distill.model
+
+
+def plan(settings: Settings, secrets: Secrets) -> Plan:
+    """Opens the source, the templates and the prices, and finds the folder.
+
+    Raises UsageError for what cannot be done, or not yet.
+    """
+    options = settings.distill
+    if options.use_ray:
+        raise UsageError("--use-ray is not there yet: leave it out and raise --batch-size")
+    if options.publish or options.publish_repo_id:
+        raise UsageError(
+            "--publish is not there yet: leave it out; the output folder is a dataset that "
+            "`hf upload --repo-type dataset <repo> <folder>` takes as it is"
+        )
+    model = model_of(settings)
+    offline = options.provider == "offline"
+    price = FREE if offline else price_of(model, Path(options.prices) if options.prices else None)
+    if options.max_cost is not None and price is None:
+        raise UsageError(f"--max-cost: no price is known for {model}: name one in a file and give it as --prices")
+    prompts = load_prompts(options.reasoning_style, Path(options.templates) if options.templates else None)
+    source = open_source(options.dataset_repo_id, options.split, options.limit, settings.columns, secrets.hf_token)
+    path = Path(options.output_dir) if options.output_dir else default_folder("distill", source.name, model)
+    return Plan(settings, source, RunFolder(path), prompts, price)
