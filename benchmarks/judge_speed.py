@@ -31,7 +31,7 @@ from sql_rl.judge.bench import Bench
 from sql_rl.settings import JudgeSettings
 
 SPIDER = Path(__file__).parents[2] / "shared/data/spider"
-CHUNK = 50  # questions whose databases fit in the default cache together
+CHUNK = 100  # questions whose databases fit in the default caches together
 IN_FLIGHT = 256
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT "
 HOSTILE = (
@@ -92,17 +92,18 @@ async def judge_all(judge: Judge, asked: list[tuple[Example, str]]) -> tuple[flo
 
 async def warm(examples: list[Example], workers: int) -> None:
     answers = predictions()
-    seconds, asked, verdicts, parent = 0.0, 0, Counter(), 0.0
+    seconds, asked, verdicts, parent, processes = 0.0, 0, Counter(), 0.0, 0.0
     async with Judge(JudgeSettings(workers=workers)) as judge:
         for start in range(0, len(examples), CHUNK):
             chunk = [(example, sql) for example in examples[start : start + CHUNK] for sql in answers[example.row]]
             await judge_all(judge, chunk)
-            processor = time.process_time()
+            processor = (time.process_time(), sum(map(processor_seconds, children())))
             spent, found = await judge_all(judge, chunk)
-            parent += time.process_time() - processor
+            parent += time.process_time() - processor[0]
+            processes += sum(map(processor_seconds, children())) - processor[1]
             seconds, asked, verdicts = seconds + spent, asked + len(chunk), verdicts + found
     show("judgements, warm", f"{asked / seconds:,.0f} a second; {dict(verdicts)}")
-    show("", f"{parent / asked * 1000:.2f} ms of the parent's processor time each")
+    show("", f"processor time each: {processes / asked * 1000:.2f} ms workers, {parent / asked * 1000:.2f} ms parent")
 
 
 async def cold(examples: list[Example], workers: int) -> None:
@@ -152,6 +153,12 @@ async def watch_peak() -> float:
             highest = max([highest, *map(peak_mb, children())])
             await asyncio.sleep(0.02)
     return highest
+
+
+def processor_seconds(process: str) -> float:
+    """The processor time that a process has used, seconds."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mb(process: str) -> float:

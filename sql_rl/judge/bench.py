@@ -7,7 +7,7 @@ made ready stays within `cache_mb`, the least recently used goes first.
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,14 @@ class Bench:
         self._operations = {f.__name__: f for f in (self.judge, self.score, self.audit, self.group, self.run)}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The reply to one request: `op` names what is asked, the rest are its arguments (`Judge`)."""
+        """The reply to one request: `op` names what is asked, the rest are its arguments (`Judge`).
+
+        Values in it that JSON has no form for have one by `form_of`.
+        """
         started = time.monotonic()
         self._allowance.restart()
         arguments = {name: value for name, value in request.items() if name != "op"}
-        reply = asdict(self._operations[request["op"]](**arguments))
+        reply = form_of(self._operations[request["op"]](**arguments))
         self._make_room()
         return reply | {"seconds": time.monotonic() - started} if "seconds" in reply else reply
 
@@ -126,6 +129,13 @@ class Bench:
         while apsw.memory_used() + sum(self._sizes.values()) > self._capacity and (self._cases or self._grounds):
             key, _ = (self._cases or self._grounds).popitem(last=False)
             self._sizes.pop(key, None)
+
+
+def form_of(value: object) -> dict[str, Any]:
+    """What JSON has no form for, as a dict: our dataclasses, and blobs as {"blob": hexadecimal digits}."""
+    if isinstance(value, bytes):
+        return {"blob": value.hex()}
+    return {part.name: getattr(value, part.name) for part in fields(value)}
 
 
 def _broken(stopped: Stopped) -> Judgement:

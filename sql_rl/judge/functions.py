@@ -16,8 +16,24 @@ import apsw
 
 from sql_rl.judge import dates
 
-DICE = random.Random(0)  # all randomness of SQL; `sandbox.execute` throws it anew for each statement
 LONGEST = 1_000_000  # characters that a function returns; SQLite's own length limit then refuses the rest
+
+
+class _Dice:
+    """All randomness of SQL: after a `reset`, which costs nothing, the same throws come again."""
+
+    def __init__(self) -> None:
+        self._random: random.Random | None = None
+
+    def reset(self) -> None:
+        self._random = None
+
+    def throw(self) -> random.Random:
+        self._random = self._random or random.Random(0)
+        return self._random
+
+
+DICE = _Dice()
 
 
 def _pad(text: object, length: int, fill: str, before: bool) -> str:
@@ -194,6 +210,6 @@ def register(db: apsw.Connection, now: str) -> None:
     for name, (statistic, least) in _STATISTICS.items():
         db.create_aggregate_function(name, lambda s=statistic, n=least: _Statistic(s, n), 1)
     db.create_aggregate_function("group_concat_distinct", _DistinctTexts, 2)
-    db.create_scalar_function("random", lambda: DICE.getrandbits(64) - 2**63, 0)
-    db.create_scalar_function("rand", lambda *_: DICE.random())
-    db.create_scalar_function("randomblob", lambda size: DICE.randbytes(max(1, min(int(size), LONGEST + 1))), 1)
+    db.create_scalar_function("random", lambda: DICE.throw().getrandbits(64) - 2**63, 0)
+    db.create_scalar_function("rand", lambda *_: DICE.throw().random())
+    db.create_scalar_function("randomblob", lambda size: DICE.throw().randbytes(max(1, min(int(size), LONGEST + 1))), 1)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 START_SECONDS = 120  # for a worker to import what it needs; a cold disk under load may be slow
-REMEMBERED_KEYS = 32  # for each worker: about what its cache holds
+REMEMBERED_KEYS = 64  # for each worker: about what its cache holds
 LARGEST_FRAME = 2**28  # bytes; a longer one is no frame of ours
 
 

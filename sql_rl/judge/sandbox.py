@@ -28,6 +28,7 @@ from sql_rl.judge.functions import DICE, register
 from sql_rl.judge.verdict import Verdict
 
 TICK = 5_000  # virtual-machine steps between two looks at the budget: some 0.1 ms
+WEIGHED = 50  # rows between two looks at the size of a result
 MAX_VALUE = 1_000_000  # bytes; the longest string, blob or row
 ADDRESS_SPACE = 512 * 2**20  # bytes; resident memory cannot exceed it
 
@@ -161,7 +162,7 @@ def execute(db: apsw.Connection, sql: str, rights: Rights, budget: Budget) -> An
     db.authorizer = guard
     db.set_progress_handler(over_budget, min(TICK, budget.steps))
     apsw.hard_heap_limit(apsw.memory_used() + budget.memory)
-    DICE.seed(0)
+    DICE.reset()
     try:
         return _fetch(db.cursor(), sql, budget)
     except apsw.InterruptError:
@@ -200,10 +201,11 @@ def _fetch(cursor: apsw.Cursor, sql: str, budget: Budget) -> Answer:
         for row in cursor.execute(sql, can_cache=False):
             if len(rows) == budget.rows:
                 return Answer(columns, rows, cut=True)
-            size += _size(row)
-            if size > budget.memory:
-                raise MemoryError(f"a result of more than {budget.memory // 2**20} MB")
             rows.append(row)
+            if len(rows) % WEIGHED == 0:
+                size += sum(map(_size, rows[-WEIGHED:]))
+                if size > budget.memory:
+                    raise MemoryError(f"a result of more than {budget.memory // 2**20} MB")
         return Answer(columns, rows, cut=False)
     finally:
         cursor.close(True)
@@ -273,6 +275,7 @@ def _fit(db: apsw.Connection, clock: FixedClock) -> apsw.Connection:
 def confine(parent: int) -> None:
     """Fence in this process: memory, core dumps, signals, and its life, which ends with process `parent`.
 
+    To be called before the first connection is opened.
     Linux kills the process with its parent (prctl PR_SET_PDEATHSIG); elsewhere it ends when its pipe closes.
     """
     for limit, bound in ((resource.RLIMIT_AS, ADDRESS_SPACE), (resource.RLIMIT_CORE, 0)):
@@ -280,6 +283,9 @@ def confine(parent: int) -> None:
         wanted = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
         if sys.platform != "darwin" or limit != resource.RLIMIT_AS:  # macOS refuses to bound the address space
             resource.setrlimit(limit, (wanted, wanted))
+    apsw.shutdown()  # hundreds of small databases are held open: without a reserve of 48 kB in each
+    apsw.config(apsw.SQLITE_CONFIG_LOOKASIDE, 0, 0)
+    apsw.initialize()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the parent's to answer: it drains
         signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":

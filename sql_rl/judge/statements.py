@@ -31,6 +31,9 @@ def split(text: str) -> list[str]:
     Comments inside a statement stay. A backslash before a quote is read as an escape where it must be one: where
     the text would otherwise end inside a string.
     """
+    bare = text.strip().rstrip("; \t\r\n")
+    if ";" not in bare and "--" not in bare and "/*" not in bare:
+        return [bare] if bare else []
     statements, complete = _split(text, _PIECE)
     if not complete and "\\'" in text:
         statements, _ = _split(text, _ESCAPED)

@@ -13,7 +13,7 @@ import sys
 import traceback
 from typing import BinaryIO
 
-from sql_rl.judge.bench import Bench
+from sql_rl.judge.bench import Bench, form_of
 from sql_rl.judge.sandbox import confine
 from sql_rl.settings import JudgeSettings
 
@@ -44,19 +44,12 @@ def serve(settings: JudgeSettings, requests: BinaryIO, replies: BinaryIO) -> Non
     while (body := read_frame(requests)) is not None:
         signal.alarm(lifetime)
         try:
-            reply = json.dumps(bench.answer(json.loads(body)), default=_as_json)
+            reply = json.dumps(bench.answer(json.loads(body)), default=form_of)
         except Exception as failure:  # noqa: BLE001 - a bug of ours costs one judgement, and the parent logs it
             write_frame(replies, b"!" + "".join(traceback.format_exception(failure)).encode())
             return
         signal.alarm(0)
         write_frame(replies, reply.encode())
-
-
-def _as_json(value: object) -> object:
-    """Values of a result that JSON has no form for: blobs, as {"blob": hexadecimal digits}."""
-    if isinstance(value, bytes):
-        return {"blob": value.hex()}
-    raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
 def main() -> None:
