@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from sql_rl.judge import values
 from sql_rl.judge.demands import Value
-from sql_rl.judge.domains import Domain, Plan, Reference, World
+from sql_rl.judge.domains import Domain
+from sql_rl.judge.world import Plan, Reference, World
 
 T = TypeVar("T")
 Row = list[Value]
@@ -72,8 +73,8 @@ class Draft:
         size = self.random.randint(*(self._style.asked if plan.asked else self._style.spare))
         columns: list[list[Value] | None] = [None] * len(stored)
         for reference in plan.references:
-            if all(columns[place] is None for place in reference.places):
-                self._refer(plan, reference, columns, size)
+            if not reference.ahead and all(columns[place] is None for place in reference.places):
+                self._refer(reference, columns, size)
         for key in plan.keys:
             if len(key) == 1 and columns[key[0]] is None:
                 columns[key[0]] = self._distinct(plan.domains[key[0]], size)
@@ -92,31 +93,31 @@ class Draft:
         if not plan.keys:  # nothing forbids that rows repeat
             self._rows[plan.name] += [list(row) for row in self.random.sample(self._rows[plan.name], size // 6)]
 
-    def _refer(self, plan: Plan, reference: Reference, columns: list[list[Value] | None], size: int) -> None:
+    def _refer(self, reference: Reference, columns: list[list[Value] | None], size: int) -> None:
         """Draw the columns of a reference from the parent's rows, some parents more often than others."""
         parents = self._rows[reference.parent]
-        if reference.ahead or not parents:
+        if not parents:
             return
         skew, few = self.pick((1, 3, 6)), self.pick((2, 3, 5, len(parents), len(parents)))
         parents = self.random.sample(parents, min(few, len(parents)))
         weights = [self.random.random() ** skew + 0.02 for _ in parents]
         drawn = self.random.choices(parents, weights, k=size)
-        for place, parent_place in zip(reference.places, reference.parent_places, strict=True):
-            affinity = plan.table.stored[place].affinity
+        for place, affinity, parent_place in zip(
+            reference.places, reference.affinities, reference.parent_places, strict=True
+        ):
             columns[place] = [values.coerce(row[parent_place], affinity) for row in drawn]
 
     def _close_circles(self, plan: Plan) -> None:
         """Draw the references to tables that are filled later, except where they are part of a key."""
         keyed = {place for key in plan.keys for place in key}
         for reference in plan.references:
-            parents = self._rows[reference.parent]
-            if reference.ahead and parents and keyed.isdisjoint(reference.places):
-                for row in self._rows[plan.name]:
-                    self._point(plan, row, reference, self.pick(parents))
-
-    def _point(self, plan: Plan, row: Row, reference: Reference, parent: Row) -> None:
-        for place, parent_place in zip(reference.places, reference.parent_places, strict=True):
-            row[place] = values.coerce(parent[parent_place], plan.table.stored[place].affinity)
+            if reference.ahead and keyed.isdisjoint(reference.places):
+                columns: list[list[Value] | None] = [None] * len(plan.domains)
+                rows = self._rows[plan.name]
+                self._refer(reference, columns, len(rows))
+                for place in reference.places:
+                    for row, value in zip(rows, columns[place] or (), strict=False):
+                        row[place] = value
 
     def _scattered(self, domain: Domain, size: int) -> list[Value]:
         """Values of which few are equal."""
@@ -154,57 +155,53 @@ class Draft:
         self._rows[plan.name].append(row)
         return True
 
-    def plant(self, plan: Plan, fixed: Mapping[int, Value], depth: int = 0) -> None:
-        """See to it that there is a row with these values by place: change the one that has their key, or add one."""
-        stored = plan.table.stored
-        wanted = {place: values.coerce(value, stored[place].affinity) for place, value in fixed.items()}
+    def plant(self, plan: Plan, wanted: Mapping[int, Value], depth: int = 0) -> None:
+        """See to it that there is a row with these values by place: change the one that has their key, or add one.
+
+        wanted: as SQLite stores them there. Parents that the row refers to are planted too.
+        """
         for key in plan.keys:
             if all(place in wanted for place in key):
                 row = self._keyed[plan.name, key].get(tuple([wanted[place] for place in key]))
                 if row is not None:
-                    self._change(plan, row, wanted, depth)
+                    keyed = {place for other in plan.keys for place in other}
+                    self._adopt(plan, row, {place: v for place, v in wanted.items() if place not in keyed}, depth)
                     return
         rows = self._rows[plan.name]
         row = list(self.pick(rows)) if rows else [self.pick(self.pool(domain)) for domain in plan.domains]
         for place, value in wanted.items():
             row[place] = value
-        for place, domain in enumerate(plan.domains):
-            if domain.ranked and place not in wanted:
-                row[place] = self.standing_out(domain)
+        for place in plan.ranked:
+            if place not in wanted:
+                row[place] = self.standing_out(plan.domains[place])
         for key in plan.keys:
             free = [place for place in key if place not in wanted]
             if free:
                 place = next((place for place in free if plan.many[place]), free[0])
                 row[place] = self.fresh(plan.domains[place])
         if self._put(plan, row):
-            self._adopt(plan, row, depth)
+            self._adopt(plan, row, {}, depth)
 
-    def _change(self, plan: Plan, row: Row, wanted: Mapping[int, Value], depth: int) -> None:
-        """Give a row the wanted values wherever they are no part of a key."""
-        for place, value in wanted.items():
-            if not any(place in key for key in plan.keys):
-                row[place] = value
-        self._adopt(plan, row, depth)
-
-    def _adopt(self, plan: Plan, row: Row, depth: int) -> None:
-        """Give a row the parents that it refers to."""
+    def _adopt(self, plan: Plan, row: Row, changes: Mapping[int, Value], depth: int) -> None:
+        """Change a row and give it the parents that it refers to."""
+        for place, value in changes.items():
+            row[place] = value
         if depth > len(self.world.plans):  # the references run in a circle
             return
         for reference in plan.references:
             parts = tuple([row[place] for place in reference.places])
             if None in parts:
                 continue
-            parent = self.world.plans[reference.parent]
-            stored = parent.table.stored
-            parts = tuple(
-                values.coerce(part, stored[place].affinity)
-                for part, place in zip(parts, reference.parent_places, strict=True)
-            )
-            holders = self._keyed.get((reference.parent, reference.parent_places))
-            if holders is None:
-                rows = self._rows[reference.parent]
-                known = any(tuple([other[place] for place in reference.parent_places]) == parts for other in rows)
-            else:
-                known = parts in holders
-            if not known:
-                self.plant(parent, dict(zip(reference.parent_places, parts, strict=True)), depth + 1)
+            if reference.affinities != reference.parent_affinities:
+                parts = tuple(map(values.coerce, parts, reference.parent_affinities))
+            if not self._is_known(reference, parts):
+                wanted = dict(zip(reference.parent_places, parts, strict=True))
+                self.plant(self.world.plans[reference.parent], wanted, depth + 1)
+
+    def _is_known(self, reference: Reference, parts: tuple[Value, ...]) -> bool:
+        """Is there a parent with these values?"""
+        holders = self._keyed.get((reference.parent, reference.parent_places))
+        if holders is not None:
+            return parts in holders
+        parents = self._rows[reference.parent]
+        return any(tuple([row[place] for place in reference.parent_places]) == parts for row in parents)

@@ -13,21 +13,22 @@ from sqlglot import exp
 
 from sql_rl.judge.compare import Result, same_multiset
 from sql_rl.judge.demands import Value, read_demands
-from sql_rl.judge.domains import Rows, World, build_world
+from sql_rl.judge.domains import Rows
 from sql_rl.judge.draft import Draft, Style
 from sql_rl.judge.schema import Schema
 from sql_rl.judge.witness import plant_witness
+from sql_rl.judge.world import World, build_world
 
 TINY = Style(asked=(1, 1), spare=(1, 2), variety=(1, 2), special=0.5, nulls=0.0, witnesses=1)
 STYLES = (
-    Style(asked=(12, 20), spare=(3, 7), variety=(6, 10), special=0.5, nulls=0.06, witnesses=8),
-    Style(asked=(20, 36), spare=(4, 8), variety=(9, 18), special=0.4, nulls=0.0, witnesses=8),
-    Style(asked=(6, 12), spare=(3, 6), variety=(2, 4), special=0.6, nulls=0.0, witnesses=6),
-    Style(asked=(12, 20), spare=(3, 7), variety=(4, 7), special=0.3, nulls=0.06, witnesses=8),
+    Style(asked=(12, 18), spare=(3, 6), variety=(6, 10), special=0.5, nulls=0.06, witnesses=8),
+    Style(asked=(16, 28), spare=(3, 6), variety=(9, 18), special=0.4, nulls=0.0, witnesses=8),
+    Style(asked=(6, 10), spare=(2, 5), variety=(2, 4), special=0.6, nulls=0.0, witnesses=6),
+    Style(asked=(10, 16), spare=(3, 6), variety=(4, 7), special=0.3, nulls=0.06, witnesses=8),
     TINY,
-    Style(asked=(16, 28), spare=(3, 7), variety=(5, 12), special=0.6, nulls=0.0, witnesses=12),
-    Style(asked=(24, 40), spare=(4, 8), variety=(7, 14), special=0.5, nulls=0.03, witnesses=8),
-    Style(asked=(6, 14), spare=(3, 6), variety=(3, 6), special=0.4, nulls=0.0, witnesses=10),
+    Style(asked=(12, 20), spare=(3, 6), variety=(5, 12), special=0.6, nulls=0.0, witnesses=10),
+    Style(asked=(18, 30), spare=(3, 6), variety=(7, 14), special=0.5, nulls=0.03, witnesses=8),
+    Style(asked=(6, 12), spare=(2, 5), variety=(3, 6), special=0.4, nulls=0.0, witnesses=9),
 )
 TRIES = 3
 

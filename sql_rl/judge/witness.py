@@ -1,19 +1,20 @@
 """Rows that satisfy the gold, and rows that miss by one condition: planted into a draft.
 
 For one scope of the gold, or for all of them joined by their links, every source gets a row. Columns that have to be
-equal get one value, chosen on or beside the boundaries of the conditions on them. Half of the time one condition is
+equal get one value, chosen on or beside the boundaries of the conditions on them. Most of the time one condition is
 broken and the others hold, as in constraint-based test data for SQL mutants (Chandra et al. 2015, "Data generation
 for testing and grading SQL queries"). Groups get as many rows as HAVING asks for, one fewer or one more.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from sql_rl.judge import values
 from sql_rl.judge.demands import Both, Either, Formula, Leaf, Node, Not, Same, Scope, Value
-from sql_rl.judge.domains import Domain, Plan, grouped
+from sql_rl.judge.domains import Domain, grouped
 from sql_rl.judge.draft import Draft
+from sql_rl.judge.world import Plan
 
 LARGEST_GROUP = 60
 
@@ -21,11 +22,31 @@ Choice = tuple[Leaf | Same, bool]  # a condition, and whether it is to be met
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """Columns that hold one value. domain: theirs. fitting: what may stand there; () for a value of its own that
-    stands out. kept: the same for all rows of a group."""
+class Attempt:
+    """What one witness is to be. sources: of the scopes, or only one of them, whose rows then find no partner.
 
-    nodes: tuple[Node, ...]
+    grouping: the scope whose groups are counted, None without. times: how many rows a group gets. bounds: what they
+    hold in columns of which HAVING bounds a sum, an average or an extreme. stands_out: the columns that the gold shows
+    hold what no other row holds. alike: they hold the same in all rows planted. alone: no other row joins them.
+    """
+
+    scopes: Sequence[Scope]
+    sources: Sequence[int]
+    choices: Sequence[Choice]
+    grouping: Scope | None
+    times: int
+    bounds: Mapping[Node, Value]
+    stands_out: bool
+    alike: bool
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Columns that hold one value. columns: source, place, and affinity of each. domain: of the first. fitting: what
+    may stand there; () for a value that stands out. kept: the same for all rows of a group."""
+
+    columns: Sequence[tuple[int, int, str]]
     domain: Domain
     fitting: Sequence[Value]
     kept: bool
@@ -33,33 +54,20 @@ class Slot:
 
 def plant_witness(draft: Draft, turn: int) -> None:
     """Plant the rows of one attempt at satisfying, or just missing, the gold. turn: the number of the attempt."""
-    random, demands = draft.random, draft.world.demands
-    scopes = [scope for scope in demands.scopes if scope.sources]
-    if not scopes:
+    attempt = _attempt(draft, turn)
+    if attempt is None:
         return
-    together = len(scopes) > 1 and random.random() < 0.5
-    chosen = scopes if together else [random.choice(scopes)]
-    miss = random.choice([*chosen, None]) if random.random() < 0.75 else None
-    choices = [choice for scope in chosen for choice in choose(scope.formula, scope is not miss, random)]
-    if together:
-        choices += [(link, True) for link in demands.links if random.random() < 0.8]
-    grouping = next((scope for scope in chosen if scope.groups), None)
-    times = _group_size(grouping, turn, random)
-    bounds = _bound_values(grouping, times, random)
-    sources = [source for scope in chosen for source in scope.sources]
-    if random.random() < 0.1:
-        sources = [random.choice(sources)]  # rows that find no partner
-    slots = list(_slots(draft, chosen, sources, choices, grouping, bounds, times > 1))
-    held = {id(slot): _value(draft, slot) for slot in slots if slot.kept}
-    plans = {source: draft.world.plans[demands.tables[source].name.casefold()] for source in sources}
-    for _ in range(times):
-        fixed: dict[int, dict[int, Value]] = {source: {} for source in sources}
-        for slot in slots:
-            value = held[id(slot)] if slot.kept else _value(draft, slot)
-            for source, column in slot.nodes:
-                fixed[source][plans[source].table.position[column]] = value
-        for source in sources:
-            draft.plant(plans[source], fixed[source])
+    sources = draft.world.sources
+    slots = list(_slots(draft, attempt))
+    held = [_value(draft, slot) if slot.kept else None for slot in slots]
+    for _ in range(attempt.times):
+        wanted: dict[int, dict[int, Value]] = {source: {} for source in attempt.sources}
+        for slot, kept in zip(slots, held, strict=True):
+            value = kept if slot.kept else _value(draft, slot)
+            for source, place, affinity in slot.columns:
+                wanted[source][place] = values.coerce(value, affinity)
+        for source in attempt.sources:
+            draft.plant(sources[source], wanted[source])
 
 
 def choose(formula: Formula, wanted: bool, random: Random) -> list[Choice]:
@@ -81,65 +89,90 @@ def choose(formula: Formula, wanted: bool, random: Random) -> list[Choice]:
     return [(formula, wanted)]
 
 
-def _group_size(scope: Scope | None, turn: int, random: Random) -> int:
+def _attempt(draft: Draft, turn: int) -> Attempt | None:
+    """Decide at random what a witness is to be; None where the gold reads no table."""
+    random, demands = draft.random, draft.world.demands
+    scopes = [scope for scope in demands.scopes if scope.sources]
+    if not scopes:
+        return None
+    together = len(scopes) > 1 and random.random() < 0.5
+    chosen = scopes if together else [draft.pick(scopes)]
+    missed = draft.pick([*chosen, None]) if random.random() < 0.75 else None
+    choices = [choice for scope in chosen for choice in choose(scope.formula, scope is not missed, random)]
+    if together:
+        choices += [(link, True) for link in demands.links if random.random() < 0.8]
+    grouping = next((scope for scope in chosen if scope.groups), None)
+    asked = grouping is not None and bool(grouping.sizes or grouping.bounds)
+    times = _group_size(draft, grouping, turn)
+    sources = [source for scope in chosen for source in scope.sources]
+    return Attempt(
+        chosen,
+        [draft.pick(sources)] if random.random() < 0.1 else sources,
+        choices,
+        grouping,
+        times,
+        _bound_values(draft, grouping, times),
+        stands_out=random.random() < 0.5,
+        alike=times > 1 and random.random() < 0.4,
+        alone=random.random() < (0.7 if asked else 0.4),
+    )
+
+
+def _group_size(draft: Draft, scope: Scope | None, turn: int) -> int:
     if scope is not None and scope.sizes:
-        return max(1, min(LARGEST_GROUP, random.choice(scope.sizes) + (0, 1, -1)[turn % 3]))
-    return random.choice((1, 1, 2, 3) if scope is None else (1, 2, 3, 6))
+        return max(1, min(LARGEST_GROUP, draft.pick(scope.sizes) + (0, 1, -1)[turn % 3]))
+    return draft.pick((1, 1, 2, 3) if scope is None else (1, 2, 3, 6))
 
 
-def _bound_values(scope: Scope | None, times: int, random: Random) -> dict[Node, Value]:
+def _bound_values(draft: Draft, scope: Scope | None, times: int) -> dict[Node, Value]:
     """What the rows of a group hold in a column so that its MIN, MAX, AVG or SUM lies on or beside the bound."""
     found: dict[Node, Value] = {}
     for bound in scope.bounds if scope is not None else ():
-        near = random.choice([bound.value, *values.neighbours(bound.value)])
-        share = near / times if bound.op == "sum" and isinstance(near, int | float) else near
-        found[bound.node] = int(share) if isinstance(share, float) and share.is_integer() else share
+        near = draft.pick([bound.value, *values.neighbours(bound.value)])
+        found[bound.node] = near / times if bound.op == "sum" and isinstance(near, int | float) else near
     return found
 
 
-def _slots(
-    draft: Draft,
-    scopes: list[Scope],
-    sources: list[int],
-    choices: list[Choice],
-    grouping: Scope | None,
-    bounds: dict[Node, Value],
-    repeated: bool,
-) -> Iterator[Slot]:
-    """The columns of the sources that a witness decides, those together that have to be equal.
-
-    repeated: several rows are planted. At random, what the gold shows stands out among all rows, the planted rows
-    show the same, and no other row joins them.
-    """
-    nodes = dict.fromkeys(node for source in sources for node in draft.world.nodes[source])
+def _slots(draft: Draft, attempt: Attempt) -> Iterator[Slot]:
+    """The columns that a witness decides, those together that have to be equal."""
+    nodes = {node: None for source in attempt.sources for node in draft.world.nodes[source]}
     pairs = [
         (same.one, same.other)
-        for same, met in choices
+        for same, met in attempt.choices
         if met and isinstance(same, Same) and same.one in nodes and same.other in nodes
     ]
-    random = draft.random
-    outputs = {node for scope in scopes for node in scope.outputs}
-    stands_out, alike = random.random() < 0.5, repeated and random.random() < 0.4
+    grouping = attempt.grouping
     asked = grouping is not None and bool(grouping.sizes or grouping.bounds)
-    isolated = random.random() < (0.7 if asked else 0.4)
+    outputs = {node for scope in attempt.scopes for node in scope.outputs}
     groups = set(grouping.groups) if grouping is not None else set()
     owners = {source for source, _ in groups}  # whose rows the group is one of
     for together in grouped(nodes, pairs):
-        leaves = [(leaf, met) for leaf, met in choices if isinstance(leaf, Leaf) and leaf.node in together]
-        bound = next((bounds[node] for node in together if node in bounds), None)
-        joins, grouped_by, shown = len(together) > 1, *(not s.isdisjoint(together) for s in (groups, outputs))
-        owned = isolated and joins and any(source in owners for source, _ in together)
-        kept = owned or grouped_by or (shown and alike and not joins)
-        alone = (isolated and (owned or joins or (grouped_by and asked))) or (shown and stands_out)
-        if joins or leaves or kept or alone or bound is not None:
-            source, column = together[0]
-            plan = draft.world.plans[draft.world.demands.tables[source].name.casefold()]
-            place = plan.table.position[column]
-            if bound is not None:
-                fitting: Sequence[Value] = [bound]
-            else:
-                fitting = () if alone and not leaves else _fitting(draft, plan, place, leaves)
-            yield Slot(tuple(together), plan.domains[place], fitting, kept)
+        leaves = [(leaf, met) for leaf, met in attempt.choices if isinstance(leaf, Leaf) and leaf.node in together]
+        bound = next((attempt.bounds[node] for node in together if node in attempt.bounds), None)
+        joins = len(together) > 1
+        is_group, is_shown = not groups.isdisjoint(together), not outputs.isdisjoint(together)
+        owned = joins and attempt.alone and any(source in owners for source, _ in together)
+        kept = owned or is_group or (is_shown and attempt.alike and not joins)
+        new = (attempt.alone and (joins or (is_group and asked))) or (attempt.stands_out and is_shown)
+        if not (joins or leaves or kept or new or bound is not None):
+            continue
+        columns = [_column(draft, node) for node in together]
+        source, place, _ = columns[0]
+        plan = draft.world.sources[source]
+        if bound is not None:
+            fitting: Sequence[Value] = [
+                round(bound) if plan.domains[place].whole and values.is_fraction(bound) else bound
+            ]
+        else:
+            fitting = () if new and not leaves else _fitting(draft, plan, place, leaves)
+        yield Slot(columns, plan.domains[place], fitting, kept)
+
+
+def _column(draft: Draft, node: Node) -> tuple[int, int, str]:
+    source, name = node
+    table = draft.world.sources[source].table
+    place = table.position[name]
+    return source, place, table.stored[place].affinity
 
 
 def _value(draft: Draft, slot: Slot) -> Value:

@@ -1,0 +1,177 @@
+"""World: all that the variants of an example are drawn from, table by table, with every name resolved to a place.
+
+What the given data show counts for more than what the declaration allows: a column that holds a value in each given
+row is taken to need one. A join in the gold with another table's key is taken for a foreign key, declared or not.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sql_rl.judge.demands import Demands, Node, Place, Same, Value, conditions
+from sql_rl.judge.domains import Domain, Rows, build_domains, place_of
+from sql_rl.judge.schema import ForeignKey, Schema, Table
+
+GIVEN_ROWS = 256  # given rows looked at for a table
+FEW_ROWS = 3  # fewer given rows tell nothing of what a column may hold
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Columns of a table that refer to columns of the table `parent` (folded name); places are in `Table.stored`.
+
+    affinities: of the columns. ahead: the parent is filled no earlier than the child, as references run in a circle.
+    """
+
+    places: tuple[int, ...]
+    affinities: tuple[str, ...]
+    parent: str
+    parent_places: tuple[int, ...]
+    parent_affinities: tuple[str, ...]
+    ahead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A table to be filled. name: folded. domains, nullable, many: of each stored column.
+
+    nullable: it may hold NULL. many: it suits many different values, since it completes a key or the gold ranks by
+    it. ranked: the places that the gold ranks by. keys: places of the columns of unique keys. rowid: the place of the
+    INTEGER PRIMARY KEY, which holds nothing but integers. references: declared foreign keys that can be followed, and
+    those that the gold's joins imply. asked: the gold reads this table.
+    """
+
+    table: Table
+    name: str
+    domains: tuple[Domain, ...]
+    nullable: tuple[bool, ...]
+    many: tuple[bool, ...]
+    ranked: tuple[int, ...]
+    keys: tuple[tuple[int, ...], ...]
+    rowid: int | None
+    references: tuple[Reference, ...]
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """plans: by folded table name, parents before children as far as can be. sources: the plan of each source of the
+    gold. nodes: the columns of each source that the gold names."""
+
+    demands: Demands
+    plans: Mapping[str, Plan]
+    sources: tuple[Plan, ...]
+    nodes: tuple[tuple[Node, ...], ...]
+
+
+def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
+    """The world of an example. given: its rows by table, each a tuple over `Table.stored`."""
+    rows = {name.casefold(): _sample(table_rows) for name, table_rows in given.items()}
+    domains = build_domains(schema, rows, demands)
+    references = _references(schema, demands)
+    asked = {table.name for table in demands.tables}
+    plans: dict[str, Plan] = {}
+    for table in _parents_first(schema, references):
+        found = tuple(
+            _reference(table, key, schema.table(key.parent), key.parent.casefold() not in plans)
+            for key in references.get(table.name.casefold(), ())
+        )
+        own = tuple(domains[table.name.casefold(), column.name.casefold()] for column in table.stored)
+        plan = _plan(table, own, rows.get(table.name.casefold(), ()), found, table.name in asked)
+        plans[plan.name] = plan
+    sources = tuple(plans[table.name.casefold()] for table in demands.tables)
+    named = sorted(demands.mentioned)
+    nodes = tuple(tuple(node for node in named if node[0] == number) for number in range(len(sources)))
+    return World(demands, plans, sources, nodes)
+
+
+def _plan(
+    table: Table,
+    domains: tuple[Domain, ...],
+    rows: Sequence[tuple[Value, ...]],
+    refers: tuple[Reference, ...],
+    asked: bool,
+) -> Plan:
+    keys = tuple(_places(table, key.columns) for key in table.keys if not key.partial)
+    keys = tuple(key for key in keys if None not in key)
+    keyed = {place for key in keys for place in key}
+    referring = {place for reference in refers for place in reference.places}
+    ranked = tuple(place for place, domain in enumerate(domains) if domain.ranked)
+    return Plan(
+        table,
+        table.name.casefold(),
+        domains,
+        nullable=tuple(
+            not (column.not_null or place in ranked or place in keyed) and _may_be_null(rows, place)
+            for place, column in enumerate(table.stored)
+        ),
+        many=tuple(p in ranked or (p in keyed and p not in referring) for p in range(len(domains))),
+        ranked=ranked,
+        keys=keys,
+        rowid=next((c for c in keyed if (c,) in keys and table.stored[c].declared.upper() == "INTEGER"), None),
+        references=refers,
+        asked=asked,
+    )
+
+
+def _reference(table: Table, key: ForeignKey, parent: Table, ahead: bool) -> Reference:
+    places, parent_places = _places(table, key.columns), _places(parent, key.parent_columns)
+    affinities = tuple(table.stored[place].affinity for place in places)
+    parent_affinities = tuple(parent.stored[place].affinity for place in parent_places)
+    return Reference(places, affinities, parent.name.casefold(), parent_places, parent_affinities, ahead)
+
+
+def _places(table: Table, columns: Sequence[str]) -> tuple[int | None, ...]:
+    return tuple(table.position.get(column.casefold()) for column in columns)
+
+
+def _sample(rows: Sequence[tuple[Value, ...]]) -> Sequence[tuple[Value, ...]]:
+    return rows if len(rows) <= GIVEN_ROWS else rows[:: len(rows) // GIVEN_ROWS + 1]
+
+
+def _may_be_null(rows: Sequence[tuple[Value, ...]], position: int) -> bool:
+    """A column with a value in each of several given rows is taken to need one, whatever its declaration allows."""
+    return len(rows) < FEW_ROWS or any(row[position] is None for row in rows)
+
+
+def _references(schema: Schema, demands: Demands) -> dict[str, tuple[ForeignKey, ...]]:
+    """Declared foreign keys that can be followed, then the gold's joins of a column with another table's key."""
+    found: dict[str, list[ForeignKey]] = defaultdict(list)
+    for table in schema.tables:
+        for key in table.foreign_keys:
+            parent = schema.table(key.parent)
+            if parent and None not in (*_places(table, key.columns), *_places(parent, key.parent_columns)):
+                found[table.name.casefold()].append(key)
+    for scope in demands.scopes:
+        for same in conditions(scope.formula):
+            if isinstance(same, Same):
+                for child, parent in ((same.one, same.other), (same.other, same.one)):
+                    _imply(found, place_of(demands, child), place_of(demands, parent), schema)
+    return {name: tuple(keys) for name, keys in found.items()}
+
+
+def _imply(found: dict[str, list[ForeignKey]], child: Place, parent: Place, schema: Schema) -> None:
+    table = schema.table(parent[0])
+    is_key = any(tuple(c.casefold() for c in key.columns) == (parent[1],) and not key.partial for key in table.keys)
+    taken = {column.casefold() for key in found[child[0]] for column in key.columns}
+    back = any(key.parent.casefold() == child[0] for key in found[parent[0]])
+    if is_key and child[0] != parent[0] and child[1] not in taken and not back:
+        found[child[0]].append(ForeignKey((child[1],), table.name, (parent[1],)))
+
+
+def _parents_first(schema: Schema, references: Mapping[str, tuple[ForeignKey, ...]]) -> tuple[Table, ...]:
+    """The tables in an order in which a table follows its parents; a circle is cut where it is met."""
+    placed: dict[str, Table] = {}
+    entered: set[str] = set()
+    for first in schema.tables:
+        path = [first]
+        while path:
+            table = path[-1]
+            name = table.name.casefold()
+            entered.add(name)
+            ahead = [key.parent for key in references.get(name, ()) if key.parent.casefold() not in entered]
+            if ahead:
+                path.append(schema.table(ahead[0]))
+            else:
+                placed.setdefault(name, path.pop())
+    return tuple(placed.values())
