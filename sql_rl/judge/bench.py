@@ -40,7 +40,7 @@ class Bench:
         self._allowance = Allowance(settings, announce)
         self._clock = FixedClock(settings.now)
         self._capacity = settings.cache_mb * 2**20
-        self._grounds: OrderedDict[tuple, Ground | Stopped] = OrderedDict()
+        self._grounds: OrderedDict[tuple, Ground] = OrderedDict()
         self._cases: OrderedDict[tuple, Case | Stopped] = OrderedDict()
         self._sizes: dict[tuple, int] = {}  # bytes of results that a case holds
         self._operations = {f.__name__: f for f in (self.judge, self.score, self.audit, self.group, self.run)}
@@ -83,7 +83,7 @@ class Bench:
             return Votes([Vote(None, error=stopped.reason) for _ in queries])
         if isinstance(case, Stopped):
             return Votes(group(queries, ground, ground.dialect, (), self._allowance))
-        variants = [variant.db for variant in case.variants if case.reads]
+        variants = [variant.db for variant in case.variants] if case.reads else []
         return Votes(group(queries, ground, case.home, variants, self._allowance))
 
     def run(self, database: str | None, context: str, sql: str, max_rows: int) -> Table:

@@ -35,7 +35,7 @@ class Case:
     home: str  # the dialect that queries are read in if they bear no marks of one
     reading: Reading  # how the gold was read
     result: Result | None  # the gold's on the given database, None if it changes data
-    memory: dict = field(default_factory=dict)  # what scoring works out once for all predictions
+    memory: dict[tuple, list[Expected | None]] = field(default_factory=dict)  # `published.py`: the rules' own golds
 
     @classmethod
     def prepare(cls, ground: Ground, gold: str, allowance: Allowance) -> "Case":
@@ -165,11 +165,14 @@ class Case:
             reason,
             executed_sql=reading.sql,
             dialect=reading.dialect,
-            rewrites=tuple(dict.fromkeys((*self.ground.rewrites, *reading.rewrites))),
+            rewrites=self._rewrites(reading),
             database=database,
             rows=rows,
             undetermined=self.undetermined if verdict is Verdict.MATCH else "",
         )
+
+    def _rewrites(self, reading: Reading) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.ground.rewrites, *reading.rewrites)))
 
     @property
     def size(self) -> int:
@@ -183,6 +186,8 @@ class Case:
         if "variants" not in self.__dict__:
             return ""
         telling = [expected for expected in self.variants if expected.determined]
+        if not self.given.determined:
+            return "on the given data the gold's answer is one of several"
         if not telling:
             return "no variant on which the gold's answer is determined"
         if self.reads and not any(e.result.rows for e in (self.given, *telling)):
@@ -208,7 +213,7 @@ class Case:
             constant=bool(separable) and self.is_constant,
             not_separable=self.undetermined,
             dialect=self.reading.dialect,
-            rewrites=(*self.ground.rewrites, *self.reading.rewrites),
+            rewrites=self._rewrites(self.reading),
             problems=self.ground.problems,
         )
 

@@ -150,23 +150,19 @@ def _alter(tree: exp.Alter) -> tuple[list[exp.Expression], tuple[str, ...]]:
 
 def _update(tree: exp.Update) -> tuple[list[exp.Expression], tuple[str, ...]]:
     """UPDATE a JOIN b ON …, and T-SQL's UPDATE a … FROM t AS a JOIN b ON …, as UPDATE a … FROM b WHERE …."""
-    table = tree.this
-    from_ = tree.args.get("from_")
-    joined = list(table.args.get("joins") or [])
-    others: list[exp.Expression] = [join.this for join in joined]
-    if not joined and isinstance(from_, exp.From) and from_.this.alias_or_name.casefold() == table.name.casefold():
-        others = [join.this for join in from_.this.args.get("joins") or []]
-        joined = list(from_.this.args.get("joins") or [])
+    table, from_ = tree.this, tree.args.get("from_")
+    if isinstance(from_, exp.From) and from_.this.alias_or_name.casefold() == table.name.casefold():
         table = from_.this
-    if not joined:
+    joins = table.args.get("joins") or []
+    if not joins or any(join.side or join.args.get("using") for join in joins):
         return [tree], ()
-    conditions = [join.args["on"] for join in joined if join.args.get("on")]
+    conditions = [join.args["on"] for join in joins if join.args.get("on")]
+    where = tree.args.get("where")
+    first, *others = [join.this for join in joins]
+    first.set("joins", [exp.Join(this=other, kind="CROSS") for other in others])
     table.set("joins", None)
     tree.set("this", table)
-    sources = exp.From(this=others[0])
-    others[0].set("joins", [exp.Join(this=other, kind="CROSS") for other in others[1:]])
-    tree.set("from_", sources)
-    where = tree.args.get("where")
+    tree.set("from_", exp.From(this=first))
     tree.set("where", exp.Where(this=exp.and_(*conditions, *([where.this] if where else []))))
     for assignment in tree.expressions:
         if isinstance(assignment.this, exp.Column):

@@ -37,12 +37,16 @@ def for_sqlite(tree: exp.Expression, scope: Scope) -> tuple[exp.Expression, tupl
         handle = _HANDLERS.get(type(node))
         new = handle(node, scope) if handle else node
         if new is not node:
-            notes[_PHRASES.get(type(node), f"{node.key.upper()} by a function of the judge")] = None
+            notes[_PHRASES.get(type(node)) or f"{_name(node)} by a function of the judge"] = None
             if node is tree:
                 tree = new
             else:
                 node.replace(new)
     return tree, tuple(notes)
+
+
+def _name(node: exp.Expression) -> str:
+    return node.sql_name() if isinstance(node, exp.Func) else node.key.upper()
 
 
 def _name_columns_of_qualify(tree: exp.Expression) -> None:
@@ -210,15 +214,16 @@ def _bare(node: exp.Expression) -> exp.Expression:
 
 
 def _extract(node: exp.Expression, _: Scope) -> exp.Expression:
-    unit, value = _unit(node.this), node.expression
-    if isinstance(value, exp.Anonymous) and value.name.lower() == "age":  # PostgreSQL's interval, part by part
-        later, earlier = (
-            (*value.expressions, exp.CurrentDate())[:2]
-            if len(value.expressions) == 2
-            else (exp.CurrentDate(), value.expressions[0])
-        )
+    """A part of a date; of PostgreSQL's AGE, whole units; of the difference of two dates, days or seconds."""
+    unit, value = _unit(node.this), node.expression.unnest()
+    called = value.name.lower() if isinstance(value, exp.Anonymous) else ""
+    if called == "age":
+        later, earlier = value.expressions if len(value.expressions) == 2 else (exp.CurrentDate(), *value.expressions)
         whole = call("elapsed", unit, earlier, later)
         return exp.Mod(this=whole, expression=exp.Literal.number(12)) if unit == "month" else whole
+    if called == "datediff" and len(value.expressions) == 2 and unit in ("day", "epoch"):
+        later, earlier = value.expressions
+        return value if unit == "day" else call("elapsed", "second", earlier, later)
     return call("date_part", unit, _bare(value))
 
 
@@ -382,5 +387,11 @@ _PHRASES: dict[type[exp.Expression], str] = {
     **dict.fromkeys((exp.Max, exp.Min, exp.Sum, exp.Avg), "aggregate of an aggregate read as the inner one"),
     **dict.fromkeys((exp.Add, exp.Sub), "date arithmetic by DATEADD and DATEDIFF"),
     **dict.fromkeys(_SHIFTS, "date arithmetic by DATEADD and DATEDIFF"),
-    **dict.fromkeys((exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime), "the current time, fixed"),
+    **dict.fromkeys((exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime), "the current time without a zone"),
+    **dict.fromkeys((exp.TimeStrToTime, exp.TsOrDsToTimestamp), "text read as a time"),
+    exp.AtTimeZone: "time zone dropped",
+    exp.National: "N'…' as a plain string",
+    exp.WithinGroup: "WITHIN GROUP as arguments",
+    exp.Array: "ARRAY as JSON",
+    exp.ArrayAgg: "ARRAY_AGG as JSON",
 }

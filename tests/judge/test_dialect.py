@@ -120,6 +120,9 @@ ONE = [  # a query, and the single value it returns
     ("SELECT CURRENT_DATE - 7", "2024-05-25"),
     ("SELECT CURRENT_DATE - hired FROM staff WHERE id = 1", 122),
     ("SELECT EXTRACT(YEAR FROM AGE('2024-06-01', '2000-06-02'))", 23),
+    ("SELECT EXTRACT(MONTH FROM AGE('2024-06-01', '2000-01-15'))", 4),
+    ("SELECT EXTRACT(DAY FROM (CURRENT_TIMESTAMP - '2024-05-30'::timestamp))", 2),
+    ("SELECT EXTRACT(EPOCH FROM ('2024-06-01 01:00:00'::timestamp - '2024-06-01'::timestamp))", 3600),
     ("SELECT TO_CHAR(hired, 'YYYY-MM') FROM staff WHERE id = 1", "2024-01"),
     ("SELECT TO_DATE('03.02.2024', 'DD.MM.YYYY')", "2024-02-03"),
     ("SELECT STRING_AGG(team, ',' ORDER BY id) FROM staff", "red,red,blue"),
@@ -191,6 +194,8 @@ CONTEXTS = [  # a context, a query on it, its rows
      "SELECT id, n FROM t", [(1, 1.5)]),
     ("CREATE TABLE [dbo].[t] ([id] INT IDENTITY(1,1) PRIMARY KEY, [n] NVARCHAR(20)); INSERT INTO [dbo].[t] ([n]) "
      "VALUES (N'é')", "SELECT id, n FROM dbo.t", [(1, "é")]),
+    ("CREATE TABLE t (id SERIAL PRIMARY KEY, a INT, b INT GENERATED ALWAYS AS (a * 2) STORED, c INT GENERATED ALWAYS "
+     "AS IDENTITY); INSERT INTO t (a) VALUES (2)", "SELECT id, b FROM t", [(1, 4)]),
     ("CREATE TABLE t (size ENUM('s', 'm') NOT NULL); INSERT INTO t VALUES ('m')", "SELECT size FROM t", [("m",)]),
     ("CREATE SCHEMA IF NOT EXISTS s; CREATE TABLE IF NOT EXISTS t (n INT); INSERT INTO s.t (n) VALUES (1)",
      "SELECT n FROM s.t", [(1,)]),
@@ -233,6 +238,7 @@ CHANGES = [  # a statement that changes data, and what `t` holds after it
     ("UPDATE t SET t.b = u.b FROM t JOIN u ON t.a = u.a", [(1, 10), (2, 0)]),
     ("DELETE t FROM t JOIN u ON t.a = u.a", [(2, 0)]),
     ("TRUNCATE TABLE t", []),
+    ("UPDATE t, u SET t.b = u.b WHERE t.a = u.a", [(1, 10), (2, 0)]),
     ("INSERT IGNORE INTO t VALUES (1, 5)", [(1, 0), (2, 0)]),
     ("INSERT INTO t VALUES (1, 5) ON DUPLICATE KEY UPDATE b = VALUES(b)", [(1, 5), (2, 0)]),
     ("REPLACE INTO t VALUES (1, 5)", [(1, 5), (2, 0)]),
@@ -247,6 +253,22 @@ def test_a_change_in_any_dialect(sql, expected):
     db = build(context + "CREATE TABLE u (a INT, b INT); INSERT INTO u VALUES (1, 10)", CLOCK, budget).db
     run(db, readings(sql, NATIVE, Scope()), Rights.CHANGE, budget())
     assert db.execute("SELECT * FROM t ORDER BY a").fetchall() == expected
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE t LEFT JOIN u ON t.a = u.a SET t.b = u.b",  # an inner join would leave rows out
+        "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN UPDATE SET b = u.b",
+        "ALTER TABLE t MODIFY COLUMN b TEXT",
+        "CREATE PROCEDURE p() BEGIN SELECT 1; END",
+        "GRANT SELECT ON t TO me",
+    ],
+)
+def test_what_has_no_counterpart_is_refused_rather_than_guessed(sql):
+    db = build("CREATE TABLE t (a INT, b INT); CREATE TABLE u (a INT, b INT)", CLOCK, budget).db
+    with pytest.raises(Stopped, match="syntax error"):
+        run(db, readings(sql, NATIVE, Scope()), Rights.CHANGE, budget())
 
 
 def test_a_reading_tells_what_was_rewritten():
