@@ -105,14 +105,14 @@ def _try_mutants(case: Case, path: str, gold: str, chance: random.Random, findin
     for operator, text in made:
         if tried[operator] == PER_OPERATOR:
             continue
-        verdict = ask("judge", path, gold, text)["verdict"]
+        verdict = Verdict(ask("judge", path, gold, text)["verdict"])
         if verdict is Verdict.ERROR:
             continue
         tried[operator] += 1
         fate = {Verdict.MISMATCH: "given", Verdict.LUCKY: "variants"}.get(verdict, "accepted")
         if fate == "accepted":
             others = (ask("judge", path, gold, text, seed)["verdict"] for seed in OTHER_SEEDS)
-            if all(verdict is Verdict.MATCH for verdict in others):
+            if all(verdict == Verdict.MATCH for verdict in others):
                 fate = "equivalent"
             else:
                 findings.against.append(f"mutant ({operator}) accepted\n   gold {gold}\n   said {text}")
@@ -123,8 +123,8 @@ def _try_rewrites(case: Case, path: str, gold: str, chance: random.Random, findi
     made = rewrites(case.reference.tree, case.ground.schema)
     for rule, text in chance.sample(made, min(PER_GOLD, len(made))):
         judgement = ask("judge", path, gold, text)
-        findings.rewrites[rule, judgement["verdict"] is Verdict.MATCH] += 1
-        if judgement["verdict"] is not Verdict.MATCH:
+        findings.rewrites[rule, judgement["verdict"] == Verdict.MATCH] += 1
+        if judgement["verdict"] != Verdict.MATCH:
             why = " ".join(judgement[name] for name in ("verdict", "database", "reason"))
             findings.against.append(f"rewrite ({rule}) refused: {why}\n   gold {gold}\n   said {text}")
 

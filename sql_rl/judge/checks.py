@@ -8,8 +8,9 @@ import sqlglot
 from sqlglot import exp
 
 from sql_rl.judge import values
-from sql_rl.judge.demands import Both, Either, Formula, Leaf, Not, Place, Same, Value, conditions, read_demands
+from sql_rl.judge.demands import Both, Either, Formula, Leaf, Not, Place, Same, Value, conditions
 from sql_rl.judge.schema import Schema
+from sql_rl.judge.scopes import read_demands
 
 
 def column_checks(schema: Schema) -> dict[Place, list[Formula]]:

@@ -85,7 +85,16 @@ def _domain(common: list[Value], special: list[Value], affinity: str, ranked: bo
     special = values.distinct((values.coerce(value, affinity) for value in special), GIVEN_VALUES)
     every = values.distinct((*special, *common), len(special) + len(common))
     alike = [value for value in common if type(value) is type(common[0])]
-    return Domain(tuple(common), tuple(special), tuple(every), min(alike), max(alike), ranked, dated, whole)
+    return Domain(
+        tuple(common),
+        tuple(special),
+        tuple(every),
+        min(alike, key=values.rank),
+        max(alike, key=values.rank),
+        ranked,
+        dated,
+        whole,
+    )
 
 
 def _column(schema: Schema, rows: Rows, place: Place) -> list[Value]:

@@ -127,6 +127,13 @@ def plain(kind: str, name: str) -> list[Value]:
     return [f"{name} {letter}" for letter in "abcdefghijkl"]
 
 
+def rank(value: Value) -> tuple[int, float | str | bytes]:
+    """Sorts values of one type as `shifted` moves them: text that is a number by the number, below other text."""
+    if isinstance(value, str):
+        return (0, number(value)) if _NUMBER.fullmatch(value) else (1, value)
+    return 0, value
+
+
 def more_like(model: Sequence[Value], count: int, random: Random) -> list[Value]:
     """Some `count` values in the manner of the given ones, most of them new."""
     numbers = [value for value in model if isinstance(value, int | float)]

@@ -12,10 +12,11 @@ from random import Random
 from sqlglot import exp
 
 from sql_rl.judge.compare import Result, same_multiset
-from sql_rl.judge.demands import Value, read_demands
+from sql_rl.judge.demands import Value
 from sql_rl.judge.domains import Rows
 from sql_rl.judge.draft import Draft, Style
 from sql_rl.judge.schema import Schema
+from sql_rl.judge.scopes import read_demands
 from sql_rl.judge.witness import plant_witness
 from sql_rl.judge.world import World, build_world
 
