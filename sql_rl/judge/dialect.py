@@ -22,6 +22,8 @@ from sql_rl.judge.rewrite import Scope, for_sqlite, resolve_strings
 NATIVE = "sqlite"
 OTHERS = ("mysql", "postgres", "tsql", "bigquery", "snowflake", "oracle")
 DEEPEST = 100  # parentheses within one another; sqlglot recurses, and a C stack does not raise
+# What sqlglot raises on text that is not of the dialect, and what a tree that it made of nonsense leads to.
+UNREADABLE = (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError)
 LONGEST = 50_000  # characters that are read in other dialects than SQLite's
 
 # Marks of a dialect, each worth one vote for the dialects it speaks for: a word that has to be there, which is quickly
@@ -214,6 +216,13 @@ def translate(statement: str, scope: Scope) -> Reading | None:
     tree = parse(statement, scope.dialect)
     if tree is None:
         return None
+    try:
+        return _written(tree, statement, scope, notes)
+    except UNREADABLE:
+        return None
+
+
+def _written(tree: exp.Expression, statement: str, scope: Scope, notes: list[str]) -> Reading:
     if scope.dialect != "mysql" and resolve_strings(tree, statement, scope):
         notes.append("names in double quotes read as strings")
     statements, defined = statements_for_sqlite(tree)
@@ -232,7 +241,7 @@ def parse(statement: str, dialect: str = NATIVE) -> exp.Expression | None:
         return None
     try:
         trees = sqlglot.parse(statement, read=dialect, error_level=ErrorLevel.RAISE)
-    except (SqlglotError, RecursionError, ValueError):
+    except UNREADABLE:
         return None
     if len(trees) != 1 or trees[0] is None or isinstance(trees[0], exp.Command):
         return None

@@ -196,3 +196,9 @@ async def test_leaving_the_judge_ends_what_is_under_way():
     with pytest.raises(asyncio.CancelledError):
         await hanging
     assert time.monotonic() - started < 5
+
+
+def test_who_asks_the_judge_loads_no_database_and_no_parser():
+    loaded = "import sys, sql_rl.judge; print(*{'apsw', 'sqlglot', 'torch', 'datasets'} & sys.modules.keys())"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", loaded], cwd=root, capture_output=True, text=True).stdout == "\n"
