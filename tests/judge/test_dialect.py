@@ -325,9 +325,11 @@ def test_mangled_text_is_a_verdict_and_no_exception(seed):
 BENCH = Bench(JudgeSettings(variants=2, steps=200_000, seconds=1.0), announce=lambda phase: None)
 SAMPLE_FILE = Path(__file__).parents[2] / "sql_rl/sample.jsonl"
 SAMPLE = [json.loads(line) for line in SAMPLE_FILE.read_text().splitlines()]
-PIECES = ("'", '"', "`", "[", "]", "(", ")", ";", "--", "/*", "::int", " INTERVAL 1 DAY ", " TOP 5 ", "\\", "\x00",
-          "\ud800", " QUALIFY ", "@x", "?", "$1", " AS DATE)", " CAST(", " OVER (", " WITH ", " - CURRENT_DATE ",
-          " EXTRACT(DAY FROM ", "{}", " UNION ", " SERIAL ", " ENUM(", "9" * 30, " CHECK (", " DEFAULT ", ",")  # fmt: skip
+PIECES = (
+    "'", '"', "`", "[", "]", "(", ")", ";", "--", "/*", "::int", " INTERVAL 1 DAY ", " TOP 5 ", "\\", "\x00", "\ud800",
+    " QUALIFY ", "@x", "?", "$1", " AS DATE)", " CAST(", " OVER (", " WITH ", " - CURRENT_DATE ", " EXTRACT(DAY FROM ",
+    "{}", " UNION ", " SERIAL ", " ENUM(", "9" * 30, " CHECK (", " DEFAULT ", ",",
+)  # fmt: skip
 
 
 def mangled(text: str, dice: random.Random) -> str:

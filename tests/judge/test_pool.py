@@ -201,4 +201,7 @@ async def test_leaving_the_judge_ends_what_is_under_way():
 def test_who_asks_the_judge_loads_no_database_and_no_parser():
     loaded = "import sys, sql_rl.judge; print(*{'apsw', 'sqlglot', 'torch', 'datasets'} & sys.modules.keys())"
     root = Path(__file__).parents[2]
-    assert subprocess.run([sys.executable, "-c", loaded], cwd=root, capture_output=True, text=True).stdout == "\n"
+    assert (
+        subprocess.run([sys.executable, "-c", loaded], cwd=root, capture_output=True, text=True, check=True).stdout
+        == "\n"
+    )
