@@ -38,6 +38,17 @@ def test_every_line_is_json_with_kind_and_key(tmp_path: Path):
     assert second == {"kind": "refusal", "key": key_of({}), "message": "no"}
 
 
+def test_a_line_is_never_changed_and_each_kind_is_listed_in_order(tmp_path: Path):
+    with opened(tmp_path / "journal.jsonl") as journal:
+        for number in (2, 1, 2, 3):
+            journal.add("batch", key_of({"a": number}), {"number": number})
+        journal.add("batch", key_of({"a": 1}), {"number": 99})
+        journal.add("submitted", key_of({"a": 1}), {"id": "b"})
+        assert [line["number"] for line in journal.all("batch")] == [2, 1, 3]
+        assert [line["id"] for line in journal.all("submitted")] == ["b"]
+        assert journal.get("batch", key_of({"a": 1}))["number"] == 1
+
+
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_a_torn_last_line_is_cut_off(tmp_path: Path, cut: int):
     path = tmp_path / "journal.jsonl"
