@@ -162,11 +162,14 @@ def distill(
 
     settings, secrets = load(_given(context, "distill"), config)
 
-    from sql_rl.distill.plan import plan
+    from sql_rl.distill.plan import plan, rows_of
     from sql_rl.distill.run import distill as job
     from sql_rl.distill.summary import closing, preview
 
-    print(preview(plan(settings, secrets)) if dry_run else closing(job(settings, secrets)))
+    if dry_run:
+        print(preview(plan(settings), rows_of(settings, secrets)))
+    else:
+        print(closing(job(settings, secrets)))
 
 
 @app.command(epilog="Example: uv run main.py audit --dataset-repo-id sample")

@@ -96,8 +96,18 @@ def open_source(
     )
 
 
+def identity_of_file(name: str) -> str:
+    """The identity of the Source that a file makes, without reading its rows; '' for what is no file."""
+    path = _path(name)
+    return _stamp(path) if path.is_file() else ""
+
+
+def _path(name: str) -> Path:
+    return Path(str(resources.files("sql_rl") / "sample.jsonl")) if name == SAMPLE else Path(name).expanduser()
+
+
 def _table(name: str, split: str, limit: int | None, token: str | None) -> _Table:
-    path = Path(str(resources.files("sql_rl") / "sample.jsonl")) if name == SAMPLE else Path(name).expanduser()
+    path = _path(name)
     if path.is_dir():
         return _folder(path, split)
     reader = READERS.get(path.suffix.lower())

@@ -17,12 +17,13 @@ from sql_rl.distill.window import Stopped
 from sql_rl.errors import SqlRlError
 from sql_rl.publish.parquet import DatasetWriter
 from sql_rl.runs.folder import write_whole
+from sql_rl.sources import Source
 from sql_rl.teachers.base import Teacher
 
 SHOWN = 2  # accepted and rejected rows on the card, each
 
 
-async def derive(plan: Plan, teacher: Teacher, journal: Journal, seconds: float) -> dict[str, Any]:
+async def derive(plan: Plan, source: Source, teacher: Teacher, journal: Journal, seconds: float) -> dict[str, Any]:
     """Writes the parquet files, the card and run.json; gives the content of run.json.
 
     seconds: what the run took so far. Raises SqlRlError where it cannot be written: the journal is whole all the same.
@@ -33,8 +34,8 @@ async def derive(plan: Plan, teacher: Teacher, journal: Journal, seconds: float)
     jury = RecordedJudge(journal, plan.judge_stamp)
     shown: dict[bool, list[Outcome]] = {True: [], False: []}
     try:
-        writer = DatasetWriter(plan.folder.data, plan.folder.rejected, schema(plan.source.schema))
-        for example in plan.source.examples():
+        writer = DatasetWriter(plan.folder.data, plan.folder.rejected, schema(source.schema))
+        for example in source.examples():
             if counters.accepted == options.target_accepted:
                 break
             try:
@@ -47,8 +48,8 @@ async def derive(plan: Plan, teacher: Teacher, journal: Journal, seconds: float)
             if len(shown[outcome.accepted]) < SHOWN:
                 shown[outcome.accepted].append(outcome)
         writer.finish()
-        write_whole(plan.folder.card, card(plan.stated, plan.source, counters, shown[True], shown[False]))
-        summary = _summary(plan, counters, seconds)
+        write_whole(plan.folder.card, card(plan.stated(source.identity), source, counters, shown[True], shown[False]))
+        summary = _summary(plan, source, counters, seconds)
         plan.folder.write_summary(summary)
     except OSError as error:
         raise SqlRlError(
@@ -58,15 +59,15 @@ async def derive(plan: Plan, teacher: Teacher, journal: Journal, seconds: float)
     return summary
 
 
-def _summary(plan: Plan, counters: Counters, seconds: float) -> dict[str, Any]:
+def _summary(plan: Plan, source: Source, counters: Counters, seconds: float) -> dict[str, Any]:
     """run.json. remaining: rows of the source that are not settled; of a run that has its target, none."""
     reached = counters.accepted == plan.settings.distill.target_accepted
-    remaining = 0 if reached else plan.source.count - counters.rows
+    remaining = 0 if reached else source.count - counters.rows
     return {
         "command": "distill",
         "status": "stopped" if remaining else "finished",
         "remaining": remaining,
         **counters.as_dict(),
         "seconds": round(seconds, 3),
-        "settings": plan.stated,
+        "settings": plan.stated(source.identity),
     }

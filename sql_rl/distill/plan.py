@@ -1,8 +1,7 @@
-"""The plan of a run: what the settings come to, before anything is asked or written."""
+"""The plan of a run: what the settings come to, before a row is read, asked for or written."""
 
 import dataclasses
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,11 @@ from sql_rl.teachers.base import Sampling, Teacher
 from sql_rl.teachers.prices import FREE, Price, price_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run is going to do. price: None where none is known for the model."""
+    """What a run is going to do, whatever its rows are. price: None where none is known for the model."""
 
     settings: Settings
-    source: Source
     folder: RunFolder
     prompts: Prompts
     price: Price | None
@@ -40,7 +38,7 @@ class Plan:
         """What makes it this run: everything that decides what is asked. The rest may change when it is resumed."""
         options = self.settings.distill
         return {
-            "dataset": self.source.name,
+            "dataset": options.dataset_repo_id,
             "split": options.split,
             "provider": options.provider,
             "model": self.model,
@@ -50,12 +48,11 @@ class Plan:
             "prompts": self.prompts.digest,
         }
 
-    @cached_property
-    def stated(self) -> dict[str, Any]:
-        """The settings as run.json holds them; there are no secrets among them."""
+    def stated(self, source: str) -> dict[str, Any]:
+        """The settings as run.json holds them; there are no secrets among them. source: the rows' identity."""
         content = dataclasses.asdict(self.settings)
         del content["audit"], content["train"], content["distill"]["resume"]
-        return content | {"source": self.source.identity, "prompts": self.prompts.digest, "version": __version__}
+        return content | {"source": source, "prompts": self.prompts.digest, "version": __version__}
 
     @property
     def judge_stamp(self) -> dict[str, Any]:
@@ -85,11 +82,8 @@ def model_of(settings: Settings) -> str:
     return "offline" if settings.distill.provider == "offline" else settings.distill.model
 
 
-def plan(settings: Settings, secrets: Secrets) -> Plan:
-    """Opens the source, the templates and the prices, and finds the folder.
-
-    Raises UsageError for what cannot be done, or not yet.
-    """
+def plan(settings: Settings) -> Plan:
+    """Reads templates and prices, and finds the folder. Raises UsageError for what cannot be done, or not yet."""
     options = settings.distill
     if options.use_ray:
         raise UsageError("--use-ray is not there yet: leave it out and raise --batch-size")
@@ -99,11 +93,15 @@ def plan(settings: Settings, secrets: Secrets) -> Plan:
             "`hf upload --repo-type dataset <repo> <folder>` takes as it is"
         )
     model = model_of(settings)
-    offline = options.provider == "offline"
-    price = FREE if offline else price_of(model, Path(options.prices) if options.prices else None)
+    price = FREE if options.provider == "offline" else price_of(model, Path(options.prices) if options.prices else None)
     if options.max_cost is not None and price is None:
         raise UsageError(f"--max-cost: no price is known for {model}: name one in a file and give it as --prices")
     prompts = load_prompts(options.reasoning_style, Path(options.templates) if options.templates else None)
-    source = open_source(options.dataset_repo_id, options.split, options.limit, settings.columns, secrets.hf_token)
-    path = Path(options.output_dir) if options.output_dir else default_folder("distill", source.name, model)
-    return Plan(settings, source, RunFolder(path), prompts, price)
+    path = Path(options.output_dir) if options.output_dir else default_folder("distill", options.dataset_repo_id, model)
+    return Plan(settings, RunFolder(path), prompts, price)
+
+
+def rows_of(settings: Settings, secrets: Secrets) -> Source:
+    """The rows that the settings name. Raises UsageError or SqlRlError as `open_source` does."""
+    options = settings.distill
+    return open_source(options.dataset_repo_id, options.split, options.limit, settings.columns, secrets.hf_token)

@@ -20,7 +20,7 @@ from sql_rl.distill.counters import Counters
 from sql_rl.distill.dataset import kept
 from sql_rl.distill.derive import derive
 from sql_rl.distill.journal import Journal, retire
-from sql_rl.distill.plan import Plan, plan
+from sql_rl.distill.plan import Plan, plan, rows_of
 from sql_rl.distill.progress import Display
 from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher, completion_in
 from sql_rl.distill.settle import settle
@@ -30,6 +30,7 @@ from sql_rl.examples import Example
 from sql_rl.judge import Judge
 from sql_rl.runs.drive import Stop, drive, every, signals
 from sql_rl.settings import Settings
+from sql_rl.sources import Source, identity_of_file
 from sql_rl.teachers import open_teacher
 from sql_rl.teachers.base import Teacher
 
@@ -53,20 +54,25 @@ def distill(settings: Settings, secrets: Secrets) -> Report:
     Raises UsageError (2), StoppedEarlyError (3), RefusedError (4), BusyError (75) or SqlRlError (1). Whatever was
     finished until then is in the journal, and in the dataset too where there was room to derive it.
     """
-    teacher = open_teacher(settings, secrets)
-    run = plan(settings, secrets)
+    teacher, run = open_teacher(settings, secrets), plan(settings)
     with run.folder.held():
-        before = run.folder.read_summary()
-        if settings.distill.resume:
-            if before.get("status") == "finished" and before.get("settings") == run.stated:
-                return Report(run.folder.path, before, unchanged=True)
-        else:
+        before = run.folder.read_summary() if settings.distill.resume else {}
+        # Of a file its bytes tell whether the rows are the same, so that this takes no time at any size.
+        if _is_done(run, before, identity_of_file(settings.distill.dataset_repo_id)):
+            return Report(run.folder.path, before, unchanged=True)
+        source = rows_of(settings, secrets)
+        if _is_done(run, before, source.identity):
+            return Report(run.folder.path, before, unchanged=True)
+        if not settings.distill.resume:
             retire(run.folder.journal)
-            before = {}
-        return asyncio.run(_run(run, teacher, before.get("seconds", 0.0)))
+        return asyncio.run(_run(run, source, teacher, before.get("seconds", 0.0)))
 
 
-async def _run(run: Plan, teacher: Teacher, seconds_before: float) -> Report:
+def _is_done(run: Plan, before: dict[str, Any], source: str) -> bool:
+    return before.get("status") == "finished" and before.get("settings") == run.stated(source)
+
+
+async def _run(run: Plan, source: Source, teacher: Teacher, seconds_before: float) -> Report:
     started = time.monotonic() - seconds_before
     stop, unanswered = Stop(), list[str]()
 
@@ -77,19 +83,21 @@ async def _run(run: Plan, teacher: Teacher, seconds_before: float) -> Report:
     window = run.settings.distill.batch_size
     with Journal(run.folder.journal, run.identity(), window, disk_is_full) as journal, signals(stop):
         async with teacher:
-            await _settle_all(run, teacher, journal, stop, unanswered)
-        summary = await derive(run, teacher, journal, time.monotonic() - started)
+            await _settle_all(run, source, teacher, journal, stop, unanswered)
+        summary = await derive(run, source, teacher, journal, time.monotonic() - started)
     if stop.why and (summary["remaining"] or not isinstance(stop.why, StoppedEarlyError)):
         raise stop.why
     if unanswered:
         raise StoppedEarlyError(
-            f"{len(unanswered)} of {run.source.count} rows got no answer (first: {unanswered[0]}); "
+            f"{len(unanswered)} of {source.count} rows got no answer (first: {unanswered[0]}); "
             "the same command asks for them again"
         )
     return Report(run.folder.path, summary)
 
 
-async def _settle_all(run: Plan, teacher: Teacher, journal: Journal, stop: Stop, unanswered: list[str]) -> None:
+async def _settle_all(
+    run: Plan, source: Source, teacher: Teacher, journal: Journal, stop: Stop, unanswered: list[str]
+) -> None:
     """Settles every example of the source, as far as `stop` lets it; rows that could not be had go to unanswered."""
     options, policy, counters = run.settings.distill, run.policy(teacher), Counters(run.price)
     window = Window(teacher, options.batch_size, stop.admission)
@@ -97,7 +105,7 @@ async def _settle_all(run: Plan, teacher: Teacher, journal: Journal, stop: Stop,
 
     async with Judge(run.settings.judge) as judge:
         jury = RecordedJudge(journal, run.judge_stamp, judge)
-        with Display(run.source.count, counters, sys.stderr, options.log_format) as display:
+        with Display(source.count, counters, sys.stderr, options.log_format) as display:
 
             async def one(example: Example) -> None:
                 try:
@@ -115,7 +123,7 @@ async def _settle_all(run: Plan, teacher: Teacher, journal: Journal, stop: Stop,
                 await asyncio.to_thread(journal.sync)
 
             target = options.target_accepted
-            rows = takewhile(lambda _: target is None or counters.accepted < target, run.source.examples())
+            rows = takewhile(lambda _: target is None or counters.accepted < target, source.examples())
             async with every(1.0, beat):
                 await drive(rows, one, ROWS_PER_REQUEST * options.batch_size, stop, options.grace)
 

@@ -5,6 +5,7 @@ from sql_rl.distill.plan import Plan
 from sql_rl.distill.progress import share
 from sql_rl.distill.run import Report
 from sql_rl.prompts import estimated_tokens
+from sql_rl.sources import Source
 
 _MEASURED = 200  # rows whose prompts are measured for the preview's estimate
 
@@ -31,25 +32,25 @@ def _by_verdict(rejected: dict[str, int]) -> str:
     return ", ".join(f"{verdict} {count:,}" for verdict, count in sorted(rejected.items(), key=lambda kv: -kv[1]))
 
 
-def preview(plan: Plan) -> str:
+def preview(plan: Plan, source: Source) -> str:
     """What `--dry-run` shows: the rows, the first prompt, and an estimate of tokens and cost for one attempt a row."""
     options = plan.settings.distill
     first, measured = None, []
-    for example in plan.source.examples():
+    for example in source.examples():
         first = first or example
         measured.append(estimated_tokens(plan.prompts.draft(example)))
         if len(measured) == _MEASURED:
             break
-    tokens = sum(measured) * plan.source.count // len(measured) * options.num_generations
+    tokens = sum(measured) * source.count // len(measured) * options.num_generations
     price = plan.price
-    most = plan.source.count * plan.settings.max_tokens * options.num_generations
+    most = source.count * plan.settings.max_tokens * options.num_generations
     cost = (
         "no price is known for it"
         if price is None
         else f"at most ${(tokens * price.input + most * price.output) / 1e6:.4f}, were every answer as long as allowed"
     )
     lines = [
-        f"{plan.source.count:,} rows of {plan.source.name} ({options.split}) -> {plan.folder.path}",
+        f"{source.count:,} rows of {source.name} ({options.split}) -> {plan.folder.path}",
         f"teacher: {plan.model} ({options.provider}), {options.batch_size} in flight, "
         f"{'judged' if options.validate else 'not judged'}, up to {options.retries} retries",
         f"about {tokens:,} prompt tokens; {cost}",
