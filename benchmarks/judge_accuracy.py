@@ -24,7 +24,7 @@ from pathlib import Path
 from mutants import mutants
 from rewrites import rewrites
 
-from sql_rl.judge.bench import Bench
+from sql_rl.judge.bench import Bench, form_of
 from sql_rl.judge.case import Case
 from sql_rl.judge.verdict import Verdict
 from sql_rl.settings import JudgeSettings
@@ -69,8 +69,9 @@ def bench(seed: int) -> Bench:
 
 
 def ask(op: str, path: str, gold: str, sql: str, seed: int = 0) -> dict:
-    """A worker's reply to a request."""
-    return bench(seed).answer({"op": op, "database": path, "context": "", "gold": gold, "sql": sql})
+    """A worker's reply to a request, as it comes out of the pipe."""
+    request = {"op": op, "database": path, "context": "", "gold": gold, "sql": sql}
+    return json.loads(json.dumps(bench(seed).answer(request), default=form_of))
 
 
 def investigate(task: tuple[str, str, list[tuple[int, str, str, dict]]]) -> Findings:
