@@ -1,24 +1,27 @@
-"""The window: how many requests are on the wire, and what happens to one that fails for a passing reason.
+"""The window: one request from its first try to its answer, and what the run learns from each try.
 
-A request holds a slot only while it is on the wire; one that waits for its next try has given its slot free. There
-is no barrier: whenever a slot is free, the next request takes it. The clock and the sleep are injected.
+A request holds a slot only while it is on the wire; there is no barrier: whenever a slot is free and the limits allow
+it, the next request takes it. Only the wire counts against a teacher's time-out, never the wait for a slot.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
 
-from sql_rl.errors import SqlRlError
-from sql_rl.teachers.base import Completion, Request, Teacher, Transient
+from sql_rl.distill.limits.admission import Admission, Ticket
+from sql_rl.distill.limits.gauge import Gauge
+from sql_rl.distill.limits.watchdog import Watchdog
+from sql_rl.distill.slots import Slots, Stopped
+from sql_rl.errors import SqlRlError, StoppedEarlyError
+from sql_rl.prompts import estimated_tokens
+from sql_rl.teachers.base import Completion, Metered, Refusal, Request, Teacher, Throttled, TimedOut, Transient
+
+__all__ = ["GaveUp", "Stopped", "Window"]
 
 FIRST_BACKOFF = 0.5  # seconds; doubled with each try, up to
 LONGEST_BACKOFF = 60.0
 TRIES = 8  # of one request, some two minutes of back-off in all
 TRIES_UNREACHED = 3  # before any request got an answer: a wrong URL should not take minutes to be told
-
-
-class Stopped(Exception):  # noqa: N818 (nothing went wrong)
-    """The run admits no more requests; this one was not sent."""
+LONGEST_PAUSE = 3600.0  # seconds; a server that asks for more is left to the next run of the same command
 
 
 class GaveUp(Exception):  # noqa: N818 (the request's end, not the run's)
@@ -26,10 +29,11 @@ class GaveUp(Exception):  # noqa: N818 (the request's end, not the run's)
 
 
 class Window:
-    """At most `size` requests of `teacher` on the wire.
+    """At most `size` requests of `teacher` on the wire, and fewer where a limit says so.
 
-    stop: once set, nothing new is sent and waiting tries are given up (Stopped). sleep: an awaitable like
-    asyncio.sleep. in_flight, retried: what a progress display shows.
+    stop: once set, nothing new is sent and waiting tries are given up (Stopped). rpm, tpm: requests and tokens in any
+    minute, None for no such limit. stall_timeout: seconds of silence that end the run.
+    in_flight, limit, retried, throttled_seconds, fullness: what a progress display and run.json show.
     """
 
     def __init__(
@@ -37,58 +41,107 @@ class Window:
         teacher: Teacher,
         size: int,
         stop: asyncio.Event,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        rpm: int | None = None,
+        tpm: int | None = None,
+        stall_timeout: float = 420.0,
     ) -> None:
         self._teacher = teacher
-        self._slots = asyncio.Semaphore(size)
-        self._stop = stop
-        self._sleep = sleep
+        self._metered = teacher if isinstance(teacher, Metered) else None
+        self._admission = Admission(size, rpm, tpm)
+        self._gauge = Gauge(size)
+        self._slots = Slots(self._admission, stop, Watchdog(stall_timeout), self._gauge)
         self._jitter = random.Random(0)
-        self._reached = False
-        self.in_flight = 0
+        self._answers = 0
         self.retried = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests on the wire."""
+        return self._slots.in_flight
+
+    @property
+    def limit(self) -> int:
+        """How many may be on the wire now: the window's size, or what the server has shown to take."""
+        return self._admission.limit(asyncio.get_running_loop().time())
+
+    @property
+    def throttled_seconds(self) -> float:
+        """How long requests waited for a pause or a rate limit while a slot was free."""
+        return self._gauge.throttled
+
+    @property
+    def fullness(self) -> float:
+        """The mean share of `size` that was on the wire until the last new request was sent."""
+        return self._gauge.fullness
 
     async def send(self, request: Request) -> Completion:
         """The teacher's completion, after as many tries as it takes.
 
+        A try that the server had no room for does not count where others got through meanwhile.
         Raises Stopped, GaveUp, Refusal (of this request), or an SqlRlError that ends the run: credentials, quota,
-        a server that was never reached.
+        a server that was never reached, a stall.
         """
-        for tries in range(1, TRIES + 1):
+        tries, wait = 0, None
+        while True:
+            answers = self._answers
             try:
-                return await self._once(request)
+                return await self._once(request, wait)
             except Transient as failure:
-                if not self._reached and not failure.connected and tries >= TRIES_UNREACHED:
-                    raise SqlRlError(f"{failure}; is the server running, and --base-url right?") from failure
-                if tries == TRIES:
-                    raise GaveUp(f"{failure} ({tries} tries)") from failure
+                if not (isinstance(failure, Throttled) and self._answers > answers):
+                    tries += 1
+                self._check(failure, tries)
                 self.retried += 1
-                await self._wait(backoff(tries, failure.retry_after, self._jitter.random()))
-        raise AssertionError("the last try returns or raises")
+                wait = self._backoff(failure, max(tries, 1))
 
-    async def _once(self, request: Request) -> Completion:
-        async with self._slots:
-            if self._stop.is_set():
-                raise Stopped
-            self.in_flight += 1
+    async def _once(self, request: Request, wait: float | None) -> Completion:
+        prompt = estimated_tokens(request.messages)
+        now = asyncio.get_running_loop().time
+        async with self._slots.slot(self._admission.estimate(prompt, request.sampling.max_tokens), wait) as ticket:
             try:
-                completion = await self._teacher.ask(request)
-            finally:
-                self.in_flight -= 1
-            self._reached = True
-            return completion
+                reply = await self._teacher.ask(request)
+            except (Transient, Refusal) as failure:
+                self._read_meter(ticket, now())
+                self._learn(ticket, failure, now())
+                raise
+            self._answers += 1
+            self._read_meter(ticket, now())
+            self._admission.answered(ticket, self.in_flight, reply.prompt_tokens, reply.completion_tokens, now())
+            return reply
 
-    async def _wait(self, seconds: float) -> None:
-        """Sleeps without a slot; wakes up early for a stop."""
-        sleeping = asyncio.ensure_future(self._sleep(seconds))
-        stopping = asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait((sleeping, stopping), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            stopping.cancel()
-        if self._stop.is_set():
-            raise Stopped
+    def _read_meter(self, ticket: Ticket, now: float) -> None:
+        if self._metered is not None and self._metered.quotas is not None:
+            self._admission.told(ticket, self._metered.quotas, now)
+
+    def _learn(self, ticket: Ticket, failure: Transient | Refusal, now: float) -> None:
+        match failure:
+            case Throttled(retry_after=None):
+                self._admission.refused(ticket, None, now)
+            case Throttled(retry_after=seconds):
+                pause = seconds + self._jitter.random()  # the other clients of this key were told the same
+                self._admission.refused(ticket, pause, now)
+            case TimedOut():
+                self._admission.late()
+            case Refusal():
+                self._admission.unused(ticket, now)
+
+    def _check(self, failure: Transient, tries: int) -> None:
+        """Raises where another try is not worth its wait."""
+        if not self._answers and not failure.connected and tries >= TRIES_UNREACHED:
+            raise SqlRlError(f"{failure}; is the server running, and --base-url right?") from failure
+        if failure.retry_after is not None and failure.retry_after > LONGEST_PAUSE:
+            hours = failure.retry_after / 3600
+            raise StoppedEarlyError(
+                f"{failure}; it asks for {hours:.1f} hours: the same command carries on"
+            ) from failure
+        if tries >= TRIES:
+            raise GaveUp(f"{failure} ({tries} tries)") from failure
+
+    def _backoff(self, failure: Transient, tries: int) -> float:
+        """Seconds that this request waits. Where the server asked all to pause, it is the first to go after that."""
+        if isinstance(failure, Throttled) and failure.retry_after is not None:
+            return 0.0
+        return backoff(tries, failure.retry_after, self._jitter.random())
 
 
 def backoff(tries: int, retry_after: float | None, jitter: float) -> float:

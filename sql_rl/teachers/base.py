@@ -5,10 +5,11 @@ retries nothing and knows no limits, so that all of this is decided in one place
 """
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from sql_rl.examples import Example
 from sql_rl.prompts import Message
+from sql_rl.teachers.quota import Quotas
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,16 @@ class Teacher(Protocol):
         ...
 
 
+@runtime_checkable
+class Metered(Protocol):
+    """A teacher whose provider tells with each answer what is left of its limits.
+
+    quotas: what the answer said that `ask` returned or raised just now; None where it said nothing.
+    """
+
+    quotas: Quotas | None
+
+
 class Refusal(Exception):  # noqa: N818 (a domain word; the request is refused, the run goes on)
     """This request is refused for what it says (400, 413, 422): asking again would be paid in vain."""
 
@@ -87,3 +98,11 @@ class Transient(Exception):  # noqa: N818 (a domain word)
         super().__init__(message)
         self.retry_after = retry_after
         self.connected = connected
+
+
+class Throttled(Transient):
+    """The server takes no more for now (429, 498, 503, 529); the request itself is as good as any."""
+
+
+class TimedOut(Transient):
+    """A server took the request and did not answer in time."""

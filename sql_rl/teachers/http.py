@@ -1,34 +1,51 @@
 """What an HTTP answer of a chat API means: pure functions from status, headers and body.
 
-Statuses as OpenAI documents them (platform.openai.com/docs/guides/error-codes), with 498 (Groq, flex capacity).
+Statuses as OpenAI documents them (platform.openai.com/docs/guides/error-codes), with Groq's 498 (flex capacity),
+Anthropic's 529 (overloaded) and 402 of those who want to be paid first (HuggingFace's router, OpenRouter, DeepSeek).
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sql_rl.errors import RefusedError, StoppedEarlyError, UsageError
-from sql_rl.teachers.base import Completion, Refusal, Transient
+from sql_rl.teachers.base import Completion, Refusal, Throttled, Transient
 
-TRANSIENT = frozenset({408, 409, 425, 429, 498})
+THROTTLED = frozenset({429, 498, 503, 529})
+TRANSIENT = frozenset({408, 409, 425})
 CREDENTIALS = frozenset({401, 403})
-EXHAUSTED = ("insufficient_quota", "billing_hard_limit_reached")
+EXHAUSTED = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+# "on requests per day (RPD): Limit 200, Used 200" (OpenAI), "on tokens per day (TPD): ..." (Groq),
+# "free-models-per-day" (OpenRouter), "GenerateRequestsPerDayPerProject" (Gemini)
+A_DAY = re.compile(r"per[ _-]?day|daily", re.IGNORECASE)
+# OpenAI says 429 to a request that is larger than a whole minute's tokens: no wait will help it.
+TOO_LARGE = "Request too large"
+# vLLM and OpenAI, llama.cpp, TGI
+CONTEXT = re.compile(r"maximum context length|available context size|inputs. tokens \+ .max_new_tokens")
 
 
 def failure(status: int, headers: Mapping[str, str], body: str, url: str) -> Exception:
     """The failure that a status other than 200 stands for.
 
-    Transient: send it again. Refusal: this request never. Anything else ends the run: RefusedError (exit 4) for
-    credentials, StoppedEarlyError (3) for a spent quota, UsageError (2) for a URL or a model that is not there.
+    Transient: send it again, later if it is Throttled. Refusal: this request never. Anything else ends the run:
+    RefusedError (exit 4) for credentials, StoppedEarlyError (3) for a spent quota or balance, UsageError (2) for a
+    URL or a model that is not there.
     """
     message, code = _error(body)
     said = f"{status} from {url}" + (f": {message}" if message else "")
     if status in CREDENTIALS:
         return RefusedError(f"{said}; check API_KEY in the environment or .env")
-    if status == 429 and code in EXHAUSTED:
+    if status == 402 or (status == 429 and code in EXHAUSTED):
         return StoppedEarlyError(f"{said}; the quota is spent: the same command carries on once there is credit")
+    if status == 429 and A_DAY.search(message):
+        return StoppedEarlyError(f"{said}; the day's quota is spent: the same command carries on tomorrow")
+    if status == 429 and message.startswith(TOO_LARGE):
+        return Refusal(said)
+    if status in THROTTLED:
+        return Throttled(said, retry_after(headers))
     if status in TRANSIENT or status >= 500:
         return Transient(said, retry_after(headers))
     if status == 404:
@@ -37,6 +54,8 @@ def failure(status: int, headers: Mapping[str, str], body: str, url: str) -> Exc
         return UsageError(
             f"{said}; the API answers with a redirect to {headers.get('Location', '?')}: use that --base-url"
         )
+    if code == "context_length_exceeded" or CONTEXT.search(message):
+        return Refusal(f"too long for the model's context: {said}")
     return Refusal(said)
 
 

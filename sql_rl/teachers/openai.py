@@ -5,6 +5,7 @@ costs under 1 ms of CPU, a fifth of what the SDK takes over httpx (docs/benchmar
 """
 
 import json
+from collections.abc import Mapping
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -12,8 +13,9 @@ import aiohttp
 
 from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
-from sql_rl.teachers.base import Completion, Request, Transient
+from sql_rl.teachers.base import Completion, Request, TimedOut, Transient
 from sql_rl.teachers.http import completion, failure
+from sql_rl.teachers.quota import Quotas, quotas
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -38,6 +40,7 @@ class OpenAITeacher:
         # OpenAI's reasoning models refuse max_tokens; other servers may not know its successor.
         self._limit_key = "max_completion_tokens" if self._url.startswith(OPENAI_URL) else "max_tokens"
         self._window, self._timeout = window, timeout
+        self.quotas: Quotas | None = None
 
     async def __aenter__(self) -> Self:
         api_key = self._secrets.api_key
@@ -65,24 +68,32 @@ class OpenAITeacher:
         if sampling.seed is not None:
             body["seed"] = sampling.seed
         try:
-            async with self._session.post(self._url, data=json.dumps(body), allow_redirects=False) as response:
-                raw = await response.read()
-        except aiohttp.ConnectionTimeoutError as error:
-            raise Transient(f"{self._url}: cannot connect: no answer", connected=False) from error
-        except TimeoutError as error:
-            raise Transient(f"{self._url}: no answer within {self._timeout:g} s") from error
-        except aiohttp.ClientConnectorError as error:
-            raise Transient(f"{self._url}: cannot connect: {error.os_error or error}", connected=False) from error
-        except aiohttp.ClientError as error:
-            raise Transient(f"{self._url}: {type(error).__name__}: {error}") from error
-        if response.status != 200:
+            status, headers, raw = await self._post(json.dumps(body))
+        except Transient:
+            self.quotas = None
+            raise
+        self.quotas = quotas(headers)
+        if status != 200:
             # Servers repeat the key that they refuse.
-            said = self._secrets.redact(raw.decode("utf-8", "replace"))
-            raise failure(response.status, response.headers, said, self._url)
+            raise failure(status, headers, self._secrets.redact(raw.decode("utf-8", "replace")), self._url)
         try:
             return completion(json.loads(raw))
         except ValueError as error:
             raise Transient(f"{self._url}: the answer is not JSON: {error}") from error
+
+    async def _post(self, body: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of the answer. Raises Transient where there is none, or not all of it."""
+        try:
+            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+                return response.status, response.headers, await response.read()
+        except aiohttp.ConnectionTimeoutError as error:
+            raise Transient(f"{self._url}: cannot connect: no answer", connected=False) from error
+        except TimeoutError as error:
+            raise TimedOut(f"{self._url}: no answer within {self._timeout:g} s") from error
+        except aiohttp.ClientConnectorError as error:
+            raise Transient(f"{self._url}: cannot connect: {error.os_error or error}", connected=False) from error
+        except aiohttp.ClientError as error:
+            raise Transient(f"{self._url}: {type(error).__name__}: {error}") from error
 
 
 def _endpoint(base_url: str) -> str:

@@ -1,139 +1,153 @@
-"""The window: back-off, slots that waiting requests give free, and ends. The clock is injected; nothing sleeps."""
+"""The window, in virtual time: tries, slots, limits and ends. Nothing here really sleeps."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from sql_rl.distill.window import TRIES, GaveUp, Stopped, Window, backoff
-from sql_rl.errors import RefusedError, SqlRlError
+from sql_rl.errors import RefusedError, SqlRlError, StoppedEarlyError
 from sql_rl.examples import Example
-from sql_rl.teachers.base import Completion, Refusal, Request, Sampling, Transient
+from sql_rl.teachers.base import Completion, Refusal, Request, Sampling, Throttled, TimedOut, Transient
+from sql_rl.teachers.quota import Quota, Quotas
+from sql_rl.testing.virtual_time import run_virtually
 
-REPLY = Completion(text="x", reasoning=None, finish_reason="stop", model="m")
 EXAMPLE = Example(row=0, id="0", question="q", context="c", gold="g")
+PROMPT = [{"role": "user", "content": "x" * 384}]  # about 100 tokens
+REPLY = Completion(text="x", reasoning=None, finish_reason="stop", model="m", prompt_tokens=100, completion_tokens=100)
 
 
 def request(sample: int = 0) -> Request:
-    return Request(EXAMPLE, [], Sampling(None, 16, None), sample)
+    return Request(EXAMPLE, PROMPT, Sampling(None, 1000, None), sample)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @dataclass
-class Scripted:
-    """A teacher that fails as its script says, then answers."""
+class Teacher:
+    """Takes `latency` seconds for each answer; `fails(request, how often it came, requests in flight)` may say
+    otherwise. sent: (when, sample) of each request.
+    """
 
-    script: list[Exception]
-    asked: int = 0
+    latency: float = 1.0
+    fails: Callable[[Request, int, int], Exception | None] = lambda request, visit, in_flight: None
+    sent: list[tuple[float, int]] = field(default_factory=list)
+    in_flight: int = 0
+    most: int = 0
 
     async def ask(self, request: Request) -> Completion:
-        self.asked += 1
-        await asyncio.sleep(0)
-        if self.script:
-            raise self.script.pop(0)
-        return REPLY
+        self.sent.append((now(), request.sample))
+        visit = sum(sample == request.sample for _, sample in self.sent)
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
+        try:
+            if failure := self.fails(request, visit, self.in_flight):
+                await asyncio.sleep(0.05)
+                raise failure
+            await asyncio.sleep(self.latency)
+            return REPLY
+        finally:
+            self.in_flight -= 1
+
+    def times(self, sample: int) -> list[float]:
+        return [when for when, s in self.sent if s == sample]
 
 
-@dataclass
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    slept: list[float] = field(default_factory=list)
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        await asyncio.sleep(0)
+def first_time(failure: Exception) -> Callable[[Request, int, int], Exception | None]:
+    return lambda request, visit, in_flight: failure if visit == 1 else None
 
 
-def window(script: list[Exception], size: int = 1) -> tuple[Window, Scripted, Clock, asyncio.Event]:
-    teacher, clock, stop = Scripted(script), Clock(), asyncio.Event()
-    return Window(teacher, size, stop, clock.sleep), teacher, clock, stop
+def virtually(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Runs a test in virtual time. pytest finds its parameters by the wrapped function's signature."""
+
+    def run(*arguments: Any, **keywords: Any) -> None:
+        run_virtually(test(*arguments, **keywords))
+
+    run.__name__, run.__wrapped__ = test.__name__, test
+    return run
 
 
-async def test_passing_failures_are_tried_again():
-    w, teacher, clock, _ = window([Transient("500"), Transient("429", retry_after=7.0)])
-    assert await w.send(request()) == REPLY
-    assert teacher.asked == 3
-    assert 0.125 <= clock.slept[0] <= 0.5
-    assert 7.0 <= clock.slept[1] < 8.0
-    assert w.retried == 2
+async def send_all(window: Window, count: int) -> list[Completion | BaseException]:
+    return await asyncio.gather(*(window.send(request(i)) for i in range(count)), return_exceptions=True)
 
 
-@pytest.mark.parametrize("failure", [Refusal("400"), RefusedError("401")])
+# -- tries ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failure", "least", "most"),
+    [
+        (Transient("500"), 0.125, 0.5),
+        (Transient("500", retry_after=7.0), 7.0, 8.0),
+        (Throttled("429"), 0.125, 0.5),
+        (Throttled("429", retry_after=7.0), 7.0, 8.0),
+        (TimedOut("no answer"), 0.125, 0.5),
+    ],
+)
+@virtually
+async def test_passing_failures_are_tried_again(failure: Exception, least: float, most: float):
+    teacher = Teacher(fails=first_time(failure))
+    window = Window(teacher, 1, asyncio.Event())
+    assert await window.send(request()) == REPLY
+    first, second = teacher.times(0)
+    assert least <= second - first - 0.05 <= most
+    assert window.retried == 1
+
+
+@pytest.mark.parametrize("failure", [Refusal("400"), RefusedError("401"), StoppedEarlyError("quota")])
+@virtually
 async def test_lasting_failures_are_not(failure: Exception):
-    w, teacher, _, _ = window([failure])
+    teacher = Teacher(fails=first_time(failure))
     with pytest.raises(type(failure)):
-        await w.send(request())
-    assert teacher.asked == 1
+        await Window(teacher, 1, asyncio.Event()).send(request())
+    assert len(teacher.sent) == 1
 
 
-async def test_a_request_is_given_up_after_so_many_tries():
-    w, teacher, _, _ = window([Transient("502")] * 99)
+@pytest.mark.parametrize("failure", [Transient("502"), Throttled("502"), TimedOut("502")])
+@virtually
+async def test_a_request_is_given_up_after_so_many_tries(failure: Exception):
+    teacher = Teacher(fails=lambda request, visit, in_flight: failure)
     with pytest.raises(GaveUp, match=f"502 \\({TRIES} tries\\)"):
-        await w.send(request())
-    assert teacher.asked == TRIES
+        await Window(teacher, 1, asyncio.Event()).send(request())
+    assert len(teacher.sent) == TRIES
 
 
+@virtually
+async def test_waiting_for_room_is_no_failure():
+    """A server with room for two, and a window of sixty-four: each row is refused often, and none is given up."""
+    teacher = Teacher(latency=5.0, fails=lambda r, visit, in_flight: Throttled("429") if in_flight > 2 else None)
+    replies = await send_all(window := Window(teacher, 64, asyncio.Event()), 200)
+    assert replies == [REPLY] * 200
+    assert window.limit <= 4
+    assert now() <= 1.15 * 200 / 2 * 5.0, "the server was never idle for long"
+
+
+@virtually
 async def test_a_server_that_was_never_reached_ends_the_run():
-    w, teacher, _, _ = window([Transient("refused", connected=False)] * 99)
+    teacher = Teacher(fails=lambda *_: Transient("refused", connected=False))
     with pytest.raises(SqlRlError, match="refused; is the server running"):
-        await w.send(request())
-    assert teacher.asked == 3
+        await Window(teacher, 1, asyncio.Event()).send(request())
+    assert len(teacher.sent) == 3
 
 
+@virtually
 async def test_a_server_that_was_reached_is_waited_for():
-    w, teacher, _, _ = window([])
-    await w.send(request())
-    teacher.script = [Transient("refused", connected=False)] * 5
-    assert await w.send(request()) == REPLY
+    gone = Transient("refused", connected=False)
+    teacher = Teacher(fails=lambda r, visit, in_flight: gone if r.sample and visit <= 5 else None)
+    window = Window(teacher, 1, asyncio.Event())
+    await window.send(request())
+    assert await window.send(request(1)) == REPLY
 
 
-async def test_a_waiting_request_holds_no_slot():
-    first_waits = asyncio.Event()
-
-    async def sleep(seconds: float) -> None:
-        first_waits.set()
-        await second_done.wait()
-
-    second_done = asyncio.Event()
-    w = Window(Scripted([Transient("500")]), 1, asyncio.Event(), sleep)
-    first = asyncio.create_task(w.send(request()))
-    await first_waits.wait()
-    assert w.in_flight == 0
-    assert await w.send(request(1)) == REPLY
-    second_done.set()
-    assert await first == REPLY
-
-
-async def test_stop_sends_nothing_new_and_wakes_who_waits():
-    asleep = asyncio.Event()
-
-    async def sleep_for_ever(seconds: float) -> None:
-        asleep.set()
-        await asyncio.Event().wait()
-
-    stop = asyncio.Event()
-    w = Window(Scripted([Transient("500")]), 1, stop, sleep_for_ever)
-    waiting = asyncio.create_task(w.send(request()))
-    await asleep.wait()
-    stop.set()
-    with pytest.raises(Stopped):
-        await waiting
-    with pytest.raises(Stopped):
-        await w.send(request())
-
-
-async def test_never_more_in_flight_than_the_window():
-    most = 0
-
-    class Counting(Scripted):
-        async def ask(self, request: Request) -> Completion:
-            nonlocal most
-            most = max(most, w.in_flight)
-            return await super().ask(request)
-
-    w = Window(Counting([]), 3, asyncio.Event())
-    await asyncio.gather(*(w.send(request(i)) for i in range(20)))
-    assert most == 3
+@virtually
+async def test_a_server_that_asks_for_hours_is_left_to_the_next_run():
+    teacher = Teacher(fails=first_time(Throttled("429 from u", retry_after=7200.0)))
+    with pytest.raises(StoppedEarlyError, match=r"429 from u; it asks for 2\.0 hours"):
+        await Window(teacher, 1, asyncio.Event()).send(request())
 
 
 @pytest.mark.parametrize(
@@ -142,3 +156,185 @@ async def test_never_more_in_flight_than_the_window():
 )
 def test_backoff(tries: int, retry_after: float | None, jitter: float, seconds: float):
     assert backoff(tries, retry_after, jitter) == pytest.approx(seconds)
+
+
+# -- slots ------------------------------------------------------------------------------------------------------------
+
+
+@virtually
+async def test_never_more_in_flight_than_the_window_and_never_less_until_the_tail():
+    window = Window(teacher := Teacher(), 3, asyncio.Event())
+    await send_all(window, 20)
+    assert teacher.most == 3
+    assert now() == pytest.approx(7.0)
+    assert window.fullness == pytest.approx(1.0)
+    assert window.in_flight == 0
+
+
+@pytest.mark.parametrize(("size", "fullness"), [(64, 0.99), (256, 0.95)])
+@virtually
+async def test_a_steady_server_meets_a_full_window(size: int, fullness: float):
+    window = Window(teacher := Teacher(latency=0.5), size, asyncio.Event())
+    await send_all(window, 1000)
+    assert teacher.most == size
+    assert window.fullness >= fullness
+    assert now() <= 1.05 * -(-1000 // size) * 0.5
+
+
+@virtually
+async def test_a_waiting_request_holds_no_slot_and_goes_first_when_it_is_due():
+    teacher = Teacher(
+        fails=lambda r, visit, _: Transient("500", retry_after=2.0) if (r.sample, visit) == (0, 1) else None
+    )
+    await send_all(Window(teacher, 1, asyncio.Event()), 6)
+    order = [sample for _, sample in teacher.sent]
+    assert order[:3] == [0, 1, 2], "others go on while it waits"
+    assert order.index(0, 1) == 4, "when it is due, it goes before what is new"
+
+
+@virtually
+async def test_a_waiter_that_is_cancelled_takes_no_slot():
+    window = Window(Teacher(), 1, asyncio.Event())
+    tasks = [asyncio.create_task(window.send(request(i))) for i in range(3)]
+    await asyncio.sleep(0.5)
+    tasks[1].cancel()
+    assert await tasks[2] == REPLY
+    assert now() == pytest.approx(2.0)
+    assert window.in_flight == 0
+
+
+@virtually
+async def test_a_request_that_is_cancelled_in_the_moment_it_is_admitted_gives_its_slot_back():
+    window = Window(Teacher(), 1, asyncio.Event())
+    task = asyncio.create_task(window.send(request()))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert window.in_flight == 0
+    assert await window.send(request(1)) == REPLY
+
+
+# -- limits -----------------------------------------------------------------------------------------------------------
+
+
+@virtually
+async def test_a_pause_that_the_server_asks_for_holds_for_everybody():
+    teacher = Teacher(fails=lambda r, visit, _: Throttled("429", 30.0) if (r.sample, visit) == (1, 1) else None)
+    window = Window(teacher, 2, asyncio.Event())
+    await send_all(window, 8)
+    times = sorted(when for when, _ in teacher.sent)
+    assert times[:2] == [0.0, 0.0]
+    assert all(t >= 30.0 for t in times[2:])
+    assert teacher.times(1)[1] == times[2], "the refused one is the first to go on"
+    assert 29.0 <= window.throttled_seconds <= 31.1
+
+
+@virtually
+async def test_requests_a_minute_are_a_hard_limit():
+    teacher = Teacher(fails=first_time(Throttled("429")))
+    await send_all(Window(teacher, 64, asyncio.Event(), rpm=120), 300)
+    times = [when for when, _ in teacher.sent]
+    assert len(times) == 600, "refused ones count too"
+    assert all(later - first > 60 - 1e-6 for first, later in zip(times, times[120:], strict=False))
+    assert now() <= 600 / 120 * 60 * 1.05
+
+
+@virtually
+async def test_tokens_a_minute_are_counted_as_they_were_used():
+    """An answer may have 1,000 tokens and has 100: the limit is used by what was, not by what could have been."""
+    await send_all(Window(Teacher(), 64, asyncio.Event(), tpm=60_000), 1500)
+    assert 1500 * 200 / 60_000 * 60 * 0.98 <= now() <= 1500 * 200 / 60_000 * 60 * 1.1
+
+
+class MeteredTeacher(Teacher):
+    """A provider with a bucket of 60 requests a minute that tells what is left, and refuses what is above it."""
+
+    quotas: Quotas | None = None
+    level, at, refused = 60.0, 0.0, 0
+
+    async def ask(self, request: Request) -> Completion:
+        self.level, self.at = min(60.0, self.level + now() - self.at), now()
+        if self.level < 1:
+            self.refused += 1
+            raise Throttled("429")
+        self.level -= 1
+        left = self.level
+        reply = await super().ask(request)
+        self.quotas = Quotas(Quota(60, int(left), 60 - left), None)
+        return reply
+
+
+@virtually
+async def test_headers_pace_before_anything_is_refused():
+    teacher = MeteredTeacher()
+    window = Window(teacher, 16, asyncio.Event())
+    assert await send_all(window, 300) == [REPLY] * 300
+    assert teacher.refused == 0
+    assert now() <= (300 - 60) * 1.05 + 5
+    assert window.throttled_seconds > 200
+
+
+class Queue(Teacher):
+    """Answers four at a time, in five seconds each; whoever has waited for a minute hangs up."""
+
+    async def ask(self, request: Request) -> Completion:
+        try:
+            async with asyncio.timeout(60.0), self.places:
+                return await super().ask(request)
+        except TimeoutError:
+            raise TimedOut("late") from None
+
+
+@virtually
+async def test_time_outs_close_the_window_of_a_slow_server():
+    teacher = Queue(latency=5.0)
+    teacher.places = asyncio.Semaphore(4)
+    window = Window(teacher, 256, asyncio.Event())
+    assert await send_all(window, 2000) == [REPLY] * 2000
+    assert window.limit < 60, "what can be answered within a minute"
+    assert now() <= 1.3 * 2000 / 4 * 5.0
+
+
+# -- ends -------------------------------------------------------------------------------------------------------------
+
+
+@virtually
+async def test_stop_sends_nothing_new_and_wakes_who_waits():
+    stop = asyncio.Event()
+    teacher = Teacher(fails=lambda r, visit, _: Transient("500", 50.0) if r.sample == 0 else None)
+    window = Window(teacher, 2, stop)
+    tasks = [asyncio.create_task(window.send(request(i))) for i in range(4)]
+    await asyncio.sleep(0.5)
+    stop.set()
+    replies = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(r) for r in replies] == [Stopped, Completion, Completion, Stopped]
+    assert now() == pytest.approx(1.05), "what was in flight was waited for, nothing else"
+    with pytest.raises(Stopped):
+        await window.send(request(9))
+
+
+class Silent(Teacher):
+    """Answers the first request, and none after that."""
+
+    async def ask(self, request: Request) -> Completion:
+        if request.sample:
+            await asyncio.Event().wait()
+        return await super().ask(request)
+
+
+@virtually
+async def test_a_run_that_falls_silent_is_ended():
+    replies = await send_all(Window(Silent(), 2, asyncio.Event(), stall_timeout=100.0), 6)
+    assert replies[0] == REPLY
+    assert {type(r) for r in replies[1:]} == {StoppedEarlyError}
+    assert str(replies[1]) == (
+        "nothing was heard for 100 s, with 2 requests in flight and 3 waiting; the same command carries on"
+    )
+    assert 100 <= now() <= 103
+
+
+@virtually
+async def test_a_pause_is_no_stall():
+    teacher = Teacher(fails=first_time(Throttled("429", retry_after=3000.0)))
+    assert await send_all(Window(teacher, 2, asyncio.Event(), stall_timeout=100.0), 2) == [REPLY, REPLY]
+    assert now() > 3000

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sql_rl.errors import RefusedError, StoppedEarlyError, UsageError
-from sql_rl.teachers.base import Refusal, Transient
+from sql_rl.teachers.base import Refusal, Throttled, Transient
 from sql_rl.teachers.http import completion, failure, retry_after
 
 URL = "http://h/v1/chat/completions"
@@ -16,8 +16,9 @@ URL = "http://h/v1/chat/completions"
     ("status", "kind"),
     [
         (400, Refusal), (401, RefusedError), (403, RefusedError), (404, UsageError), (408, Transient), (409, Transient),
-        (413, Refusal), (422, Refusal), (425, Transient), (429, Transient), (498, Transient), (500, Transient),
-        (502, Transient), (503, Transient), (504, Transient), (529, Transient), (308, UsageError), (418, Refusal),
+        (413, Refusal), (422, Refusal), (425, Transient), (429, Throttled), (498, Throttled), (500, Transient),
+        (502, Transient), (503, Throttled), (504, Transient), (529, Throttled), (308, UsageError), (418, Refusal),
+        (402, StoppedEarlyError),
     ],
 )  # fmt: skip
 def test_statuses(status: int, kind: type[Exception]):
@@ -26,9 +27,49 @@ def test_statuses(status: int, kind: type[Exception]):
     assert f"{status} from {URL}: so and so" in str(error)
 
 
-def test_a_spent_quota_ends_the_run():
-    body = json.dumps({"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}})
-    assert isinstance(failure(429, {}, body, URL), StoppedEarlyError)
+RATE = "Rate limit reached for model `m` in organization `o`"
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "kind"),
+    [
+        ("You exceeded your current quota", "insufficient_quota", StoppedEarlyError),
+        ("Your account is not active", "billing_not_active", StoppedEarlyError),
+        (
+            f"{RATE} on requests per day (RPD): Limit 200, Used 200, Requested 1.",
+            "rate_limit_exceeded",
+            StoppedEarlyError,
+        ),
+        (f"{RATE} on tokens per day (TPD): Limit 100000, Used 97050.", "rate_limit_exceeded", StoppedEarlyError),
+        ("Rate limit exceeded: free-models-per-day", "429", StoppedEarlyError),
+        ("Quota exceeded: GenerateRequestsPerDayPerProjectPerModel-FreeTier", "429", StoppedEarlyError),
+        (
+            f"{RATE} on tokens per minute (TPM): Limit 7000, Used 0. Try again in 50.6s.",
+            "rate_limit_exceeded",
+            Throttled,
+        ),
+        (f"{RATE} on requests per min. Limit: 60 / min.", "rate_limit_exceeded", Throttled),
+        ("Request too large for m on tokens per min (TPM): Limit 10000, Requested 12000.", "tokens", Refusal),
+    ],
+)
+def test_what_a_429_means(message: str, code: str, kind: type[Exception]):
+    """The providers' own words, as their users report them."""
+    assert type(failure(429, {}, json.dumps({"error": {"message": message, "code": code}}), URL)) is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"error": {"message": "Too long.", "code": "context_length_exceeded"}}),
+        (400, {"object": "error", "message": "This model's maximum context length is 4096 tokens. However, you ..."}),
+        (400, {"error": {"message": "the request exceeds the available context size", "type": "exceed_context_size"}}),
+        (422, {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000"}),
+    ],
+)
+def test_a_prompt_that_is_too_long_says_so(status: int, body: dict):
+    error = failure(status, {}, json.dumps(body), URL)
+    assert isinstance(error, Refusal)
+    assert str(error).startswith(f"too long for the model's context: {status} from {URL}: ")
 
 
 @pytest.mark.parametrize(

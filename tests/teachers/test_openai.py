@@ -5,8 +5,9 @@ import pytest
 from sql_rl.configure import Secrets
 from sql_rl.errors import RefusedError, UsageError
 from sql_rl.examples import Example
-from sql_rl.teachers.base import Refusal, Request, Sampling, Transient
+from sql_rl.teachers.base import Metered, Refusal, Request, Sampling, Throttled, TimedOut, Transient
 from sql_rl.teachers.openai import OpenAITeacher
+from sql_rl.teachers.quota import Quota, Quotas
 from sql_rl.testing.chat_server import ChatServer, Faults, chat_completion
 
 EXAMPLE = Example(row=0, id="0", question="q", context="c", gold="g")
@@ -49,20 +50,21 @@ async def test_a_refused_key_is_named_but_not_shown(chat_server: ChatServer):
 
 
 PASSING = {
-    "server error": Faults(error_500=1),
-    "rate limit": Faults(error_429=1),
-    "reset": Faults(reset=1),
-    "torn body": Faults(torn=1),
-    "no answer in time": Faults(stall=1),
+    "server error": (Faults(error_500=1), Transient),
+    "rate limit": (Faults(error_429=1), Throttled),
+    "reset": (Faults(reset=1), Transient),
+    "torn body": (Faults(torn=1), Transient),
+    "no answer in time": (Faults(stall=1), TimedOut),
 }
 
 
-@pytest.mark.parametrize("faults", PASSING.values(), ids=PASSING.keys())
-async def test_passing_faults_are_transient_and_then_over(chat_server: ChatServer, faults: Faults):
+@pytest.mark.parametrize(("faults", "kind"), PASSING.values(), ids=PASSING.keys())
+async def test_passing_faults_are_transient_and_then_over(chat_server: ChatServer, faults: Faults, kind: type):
     chat_server.faults = faults
     async with teacher(chat_server, timeout=0.5) as t:
         with pytest.raises(Transient) as caught:
             await t.ask(request())
+        assert type(caught.value) is kind
         assert caught.value.connected
         assert "SELECT 1" in (await t.ask(request())).text
 
@@ -73,6 +75,27 @@ async def test_retry_after_is_handed_on(chat_server: ChatServer):
         with pytest.raises(Transient) as caught:
             await t.ask(request())
     assert caught.value.retry_after == 17
+
+
+async def test_what_is_left_of_the_limits_is_told_with_each_answer(chat_server: ChatServer):
+    told = {"x-ratelimit-limit-tokens": "100", "x-ratelimit-remaining-tokens": "40", "x-ratelimit-reset-tokens": "6s"}
+    statuses = iter([(200, told), (429, told), (200, {})])
+
+    def respond(body: dict, visit: int) -> tuple[int, dict, dict]:
+        status, headers = next(statuses)
+        return status, chat_completion(body, "x"), headers
+
+    chat_server.respond = respond
+    async with teacher(chat_server) as t:
+        assert isinstance(t, Metered)
+        await t.ask(request())
+        assert t.quotas == Quotas(None, Quota(100, 40, 6.0))
+        t.quotas = None
+        with pytest.raises(Throttled):
+            await t.ask(request())
+        assert t.quotas == Quotas(None, Quota(100, 40, 6.0))
+        await t.ask(request())
+        assert t.quotas is None
 
 
 async def test_a_bad_request_is_refused(chat_server: ChatServer):
