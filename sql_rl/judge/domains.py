@@ -57,6 +57,8 @@ def build_domains(schema: Schema, rows: Rows, demands: Demands) -> dict[Place, D
         whole = any(places[place].affinity == "INTEGER" for place in group)
         if whole:
             special = [value for value in special if not values.is_fraction(value)]
+        if len(group) == 1:  # it meets no other, so it is free to hold a value that outweighs the rest
+            common += values.outlying(common)
         if any(place in checks for place in group):
             formulas = [formula for place in group for formula in checks.get(place, ())]
             permitted = [v for v in (*common, *special) if all(permits(formula, v) for formula in formulas)]

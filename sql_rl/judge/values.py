@@ -150,6 +150,12 @@ def more_like(model: Sequence[Value], count: int, random: Random) -> list[Value]
     return made
 
 
+def outlying(model: Sequence[Value]) -> list[Value]:
+    """A number far above the given ones, by which a sum ranks groups otherwise than a count does; none for text."""
+    numbers = [value for value in model if isinstance(value, int | float)]
+    return [coerce(20.0 * max(map(abs, numbers)) + 1, "NUMERIC")] if len(numbers) > 1 else []
+
+
 def shifted(value: Value, serial: int) -> Value:
     """The value moved by a serial number in its own manner: a number by as much, a date by as many days."""
     match value:
