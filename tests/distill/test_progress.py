@@ -1,0 +1,57 @@
+"""The display without a terminal: a line now and then, plain or JSON, with an injected clock."""
+
+import io
+import json
+
+from sql_rl.distill.counters import Counters
+from sql_rl.distill.progress import HEARTBEAT, Display, share
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def display(log_format: str) -> tuple[Display, Counters, Clock, io.StringIO]:
+    clock, counters, stream = Clock(), Counters(price=None), io.StringIO()
+    return Display(400, counters, stream, log_format, clock), counters, clock, stream
+
+
+def advance(counters: Counters) -> None:
+    counters.rows, counters.accepted, counters.prompt_tokens = 100, 90, 12_345
+
+
+def test_plain_lines_come_every_thirty_seconds():
+    shown, counters, clock, stream = display("plain")
+    with shown:
+        advance(counters)
+        for second in range(1, 70):
+            clock.now = float(second)
+            shown.update()
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 69 // HEARTBEAT
+    assert lines[0] == "distill: 100/400 rows, 90.0 % accepted, 3.3 rows/s, 12,345 tokens, ETA 0:01:30"
+
+
+def test_json_lines_hold_all_counters():
+    shown, counters, clock, stream = display("json")
+    advance(counters)
+    clock.now = HEARTBEAT
+    shown.update()
+    content = json.loads(stream.getvalue())
+    assert (content["rows"], content["total"], content["accepted"], content["rejected"]) == (100, 400, 90, 10)
+    assert content["seconds"] == HEARTBEAT
+    assert content["time"]
+
+
+def test_nothing_done_yet():
+    shown, _, clock, stream = display("plain")
+    clock.now = HEARTBEAT
+    shown.update()
+    assert stream.getvalue() == "distill: 0/400 rows, 0 % accepted, 0.0 rows/s, ETA unknown\n"
+
+
+def test_share():
+    assert [share(1, 3), share(3, 3), share(0, 0)] == ["33.3 %", "100.0 %", "0 %"]
