@@ -22,6 +22,7 @@ from typing import Any
 from aiohttp import web
 
 from sql_rl.prompts import completion
+from sql_rl.testing.server_limits import Gate, ServerLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,13 @@ class ChatServer:
 
     respond: instead of all this, (request body, how often this prompt came) -> status, body, headers.
     delay: seconds until an answer. api_key: what the Authorization header must carry, None for no check.
+    limits are read when it starts; the gate keeps them, and counts whom it turned away; who was is not `seen`.
     seen: how often each prompt came; answered: how often each got an answer (what a provider would bill).
     """
 
     answers: Mapping[str, str] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     delay: float = 0.0
     hang: float = 3600.0
     retry_after: str | None = None
@@ -99,11 +102,13 @@ class ChatServer:
             self._loop.call_soon_threadsafe(finish.set)
             thread.join(10)
 
+    gate: Gate | None = None
     _loop: Any = None
     _runner: Any = None
 
     async def start(self) -> None:
         """Opens the port (`port`, or a free one) in the running loop."""
+        self.gate = Gate(self.limits)
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/stats", self._stats)
@@ -125,6 +130,17 @@ class ChatServer:
         if self.api_key is not None and request.headers.get("Authorization") != f"Bearer {self.api_key}":
             sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
             return _error(401, f"Incorrect API key provided: {sent}.", "invalid_api_key")
+        now = asyncio.get_running_loop().time()
+        if refusal := self.gate.refusal(self.in_flight, now):
+            return _error(429, refusal[0], "rate_limit_exceeded", refusal[1])
+        headers = self.gate.headers(now)
+        async with self.gate.worker():
+            response = await self._work(request)
+        if not response.prepared:
+            response.headers.update(headers)
+        return response
+
+    async def _work(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         prompt = body["messages"][-1]["content"]
         self.seen[prompt] += 1
@@ -178,6 +194,7 @@ class ChatServer:
                 "requests": self.seen.total(),
                 "prompts": len(self.seen),
                 "answered": self.answered.total(),
+                "refused_for_limits": self.gate.refused,
                 "answered_twice": sum(n - 1 for n in self.answered.values()),
                 "most_in_flight": self.most_in_flight,
             }
@@ -217,6 +234,9 @@ def main() -> None:
     parser.add_argument("--retry-after", help="what 429 answers carry as Retry-After")
     for f in fields(Faults):
         parser.add_argument("--" + f.name.replace("_", "-"), type=float, default=0.0, help="share of the prompts")
+    parser.add_argument("--at-once", type=int, help="requests that are taken in at once; more get 429")
+    parser.add_argument("--workers", type=int, help="requests that are worked on at once; more wait")
+    parser.add_argument("--rpm", type=int, help="requests a minute, told in x-ratelimit headers; more get 429")
     options = parser.parse_args()
 
     answers: dict[str, str] = {}
@@ -227,6 +247,7 @@ def main() -> None:
     server = ChatServer(
         answers=answers,
         faults=Faults(**{f.name: getattr(options, f.name) for f in fields(Faults)}),
+        limits=ServerLimits(at_once=options.at_once, workers=options.workers, rpm=options.rpm),
         delay=options.delay,
         retry_after=options.retry_after,
         port=options.port,
