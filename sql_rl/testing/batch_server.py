@@ -1,13 +1,17 @@
 """A Batch API on loopback that loses, fails and expires on command: OpenAI's endpoints for files and batches.
 
+    python -m sql_rl.testing.batch_server --answers rows.jsonl --seconds 60
+
 Time is the test's: how a batch stands follows from its age on an injected clock, nothing waits. Limits are enforced,
 results are shuffled, refused requests go to the error file, and every answer is counted as a provider would bill it.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
 import random
+import sys
 import threading
 import time
 from collections import Counter, defaultdict
@@ -26,17 +30,17 @@ _VALIDATED, _FINALIZING = 0.2, 0.8
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of a batch. seconds: on the server's clock, from creation to its end.
+    """What becomes of a batch. seconds: on the server's clock, from its creation to its end.
 
     end: its last status. answered: share of its requests that were run by then, in the file's order (of a completed
-    one: all). code: the error of a failed one. known: False answers 404 for it, from the first look on.
+    one: all). code: the error of a failed one. known_from: seconds until it is listed and found; inf is never.
     """
 
     seconds: float = 0.0
     end: Literal["completed", "expired", "failed", "cancelled"] = "completed"
     answered: float = 1.0
     code: str = ""
-    known: bool = True
+    known_from: float = 0.0
 
 
 @dataclass(slots=True)
@@ -56,7 +60,7 @@ class BatchServer:
     """One server. answers: question -> query; unknown questions are answered with `SELECT 1`.
 
     respond: instead of answers, (request body, how often this prompt was run before) -> status, body.
-    fates: of the next batches, in the order in which they are created; without one, completed at once.
+    fates: of the next batches, in the order in which they are created; fate: of all others.
     faults: call -> what meets its next ones: a status to answer without doing anything; 'lost' does it and drops the
     connection. Calls are upload, create, list, retrieve, content, cancel. hold: a call that is done but not answered
     until this is another one. calls: how often each came. answered: how often each prompt got an answer.
@@ -65,6 +69,7 @@ class BatchServer:
     answers: Mapping[str, str] = field(default_factory=dict)
     respond: Callable[[dict[str, Any], int], tuple[int, Any]] | None = None
     fates: list[Fate] = field(default_factory=list)
+    fate: Fate = field(default_factory=Fate)
     faults: defaultdict[str, list[int | Literal["lost"]]] = field(default_factory=lambda: defaultdict(list))
     hold: str = ""
     clock: Callable[[], float] = time.time
@@ -97,10 +102,7 @@ class BatchServer:
         loop, finish = asyncio.new_event_loop(), asyncio.Event()
 
         async def serve() -> None:
-            runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
-            await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", self.port).start()
-            self.port = runner.addresses[0][1]
+            runner = await self.start()
             ready.set()
             await finish.wait()
             await runner.cleanup()
@@ -114,6 +116,14 @@ class BatchServer:
             loop.call_soon_threadsafe(finish.set)
             thread.join(10)
             loop.close()
+
+    async def start(self) -> web.AppRunner:
+        """Opens the port (`port`, or a free one) in the running loop."""
+        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", self.port).start()
+        self.port = runner.addresses[0][1]
+        return runner
 
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=self.max_bytes + 2**20)
@@ -177,7 +187,7 @@ class BatchServer:
             return _error(400, f"Cannot find file {asked['input_file_id']}.", param="file_id")
         lines = self.files[asked["input_file_id"]].splitlines()
         requests = [json.loads(line) for line in lines]
-        fate = self.fates.pop(0) if self.fates else Fate()
+        fate = self.fates.pop(0) if self.fates else self.fate
         if problem := self._refused(asked, requests):
             fate = replace(fate, end="failed", code=problem)
         batch = _Batch(
@@ -207,7 +217,7 @@ class BatchServer:
         return ""
 
     async def _list(self, request: web.Request) -> web.Response:
-        newest_first = [b for b in reversed(self.batches) if b.fate.known]
+        newest_first = [b for b in reversed(self.batches) if self._is_known(b)]
         ids = [b.id for b in newest_first]
         start = ids.index(request.query["after"]) + 1 if "after" in request.query else 0
         end = start + min(self.page, int(request.query.get("limit", 20)))
@@ -228,7 +238,10 @@ class BatchServer:
         return web.json_response(self._told(batch))
 
     def _batch(self, request: web.Request) -> _Batch | None:
-        return next((b for b in self.batches if b.id == request.match_info["id"] and b.fate.known), None)
+        return next((b for b in self.batches if b.id == request.match_info["id"] and self._is_known(b)), None)
+
+    def _is_known(self, batch: _Batch) -> bool:
+        return self.clock() - batch.created >= batch.fate.known_from
 
     def _status(self, batch: _Batch) -> str:
         """How a batch stands at its age. Ended ones have been run."""
@@ -296,3 +309,33 @@ class BatchServer:
 
 def _error(status: int, message: str, code: str | None = None, param: str | None = None) -> web.Response:
     return web.json_response({"error": {"message": message, "code": code, "param": param}}, status=status)
+
+
+def main() -> None:
+    """Serves until it is killed; prints its URL first."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--answers", help="a .jsonl or .parquet file with questions and their queries")
+    parser.add_argument("--seconds", type=float, default=0.0, help="that each batch takes")
+    parser.add_argument("--expire", type=float, help="each batch expires with this share of it answered")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    options = parser.parse_args()
+
+    answers: dict[str, str] = {}
+    if options.answers:
+        from sql_rl.sources import open_source
+
+        answers = {e.question: e.gold for e in open_source(options.answers, "train", sys.maxsize).examples()}
+    end = Fate(options.seconds) if options.expire is None else Fate(options.seconds, "expired", options.expire)
+    server = BatchServer(answers=answers, fate=end, port=options.port)
+
+    async def serve() -> None:
+        await server.start()
+        print(json.dumps({"base_url": server.url}), flush=True)
+        await asyncio.Event().wait()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve())
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ its journal; as a program of its own (this file) it is killed at every call.
 
 import asyncio
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -214,7 +215,7 @@ async def test_a_server_s_error_is_tried_in_three_batches(bench: Bench):
 
 
 async def test_a_batch_that_vanished_is_said_and_asked_again(bench: Bench):
-    bench.server.fates = [Fate(known=False)]
+    bench.server.fates = [Fate(known_from=math.inf)]
     assert right(await bench.ask(3))
     assert bench.said[1] == "batch_0: the provider knows it no more; its 3 requests go again, perhaps paid twice"
     assert len(bench.server.batches) == 2
@@ -223,7 +224,7 @@ async def test_a_batch_that_vanished_is_said_and_asked_again(bench: Bench):
 async def test_answers_that_are_in_no_file_are_said_and_asked_again(bench: Bench):
     bench.server.faults["content"] = [404]
     assert right(await bench.ask(3))
-    assert "batch_0: 3 of its 3 answers are in no file; they go again, perhaps paid twice" in bench.said
+    assert "batch_0: 3 of 3 answers are lost; they go again, paid twice" in bench.said
     assert bench.server.paid_twice == 3
 
 
@@ -302,6 +303,14 @@ async def test_failing_calls_cost_nothing(bench: Bench, call: str, fault: Any):
     assert (len(bench.server.batches), bench.server.paid_twice) == (1, 0)
 
 
+@pytest.mark.parametrize("fault", [[], ["lost"], [500]])
+async def test_a_batch_that_is_listed_late_is_not_created_again(bench: Bench, fault: list[Any]):
+    bench.server.faults["create"] = fault
+    bench.server.fates = [Fate(known_from=25.0)]
+    assert right(await bench.ask(3))
+    assert (len(bench.server.batches), bench.server.paid_twice) == (1, 0)
+
+
 async def test_a_refused_key_ends_the_run(bench: Bench):
     bench.server.api_key = "another"
     answers = await bench.ask(2)
@@ -341,7 +350,7 @@ async def test_a_stop_leaves_the_batch_to_the_next_run(bench: Bench):
         assert {type(a) for a in answers} == {Stopped}
         with pytest.raises(Stopped):
             await ask(request(5))
-    assert bench.said[-1].startswith("4 requests in 1 batches go on at the provider; the same command harvests them")
+    assert bench.said[-1].startswith("4 requests in a batch go on at the provider; the same command harvests them")
     bench.stop.clear()
     assert right(await bench.ask(4))
     assert (len(bench.server.batches), bench.server.paid_twice) == (1, 0)
@@ -402,6 +411,17 @@ async def test_cut_off_after_any_line_of_the_journal_nothing_is_paid_twice(bench
         assert bench.server.answered.total() == left, f"after {cut} lines"
 
 
+async def test_a_batch_that_was_being_created_in_the_crash_is_found_once_it_is_there(bench: Bench):
+    assert right(await bench.ask(3))
+    run, batch, *_ = bench.path.read_bytes().splitlines(keepends=True)
+    bench.path.write_bytes(run + batch)
+    created = bench.server.batches[0]
+    created.fate = Fate(known_from=bench.clock.now - created.created + 30.0)
+    assert right(await bench.ask(3))
+    assert bench.said[-2] == "batch_0: 3 requests found again"
+    assert (len(bench.server.batches), bench.server.paid_twice) == (1, 0)
+
+
 # -- a program that is killed ------------------------------------------------------------------------------------------
 
 
@@ -439,7 +459,7 @@ async def test_sigterm_says_when_to_come_back(bench: Bench, program: Callable[[]
         stopped.send_signal(signal.SIGTERM)
         _, problems = stopped.communicate(timeout=30)
     assert stopped.returncode == 3
-    assert "12 requests in 1 batches go on at the provider; the same command harvests them, all by 2" in problems
+    assert "12 requests in a batch go on at the provider; the same command harvests them, all by 2" in problems
     assert "sk-secret" not in problems
     with program() as carried_on:
         assert carried_on.communicate(timeout=30)[0].count("SELECT") == 12

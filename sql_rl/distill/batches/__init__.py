@@ -1,4 +1,4 @@
-"""Requests by the batch: half the price, an answer within a day, nothing paid twice (docs/batch-api.md)."""
+"""Requests by the batch: a lower price, answers within a day, nothing paid twice (docs/batch-api.md)."""
 
 from sql_rl.distill.batches.batches import Batches
 

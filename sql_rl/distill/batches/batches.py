@@ -1,4 +1,4 @@
-"""Requests by the batch instead of one by one: a Window whose round trip may take a day and costs half.
+"""Requests by the batch instead of one by one: a Window whose round trip may take a day and costs less.
 
 Requests are gathered until no more come (everybody who could ask is waiting for an answer) or a file is full; then
 they travel as one batch. What a batch brings back without an answer (expired, a server's error) joins the next one.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from sql_rl.distill.batches.courier import Arrival, Courier
+from sql_rl.distill.batches.courier import Courier
 from sql_rl.distill.batches.ledger import Intent, Ledger
 from sql_rl.distill.batches.lines import packed
 from sql_rl.distill.journal import Journal
@@ -58,7 +58,6 @@ class Batches:
         self._waiting: dict[str, _Waiting] = {}
         self._gathered: list[str] = []  # keys of the next batch
         self._came = asyncio.Event()
-        self._travelling: dict[str, Intent] = {}  # by the name of the batch
         self._tasks: set[asyncio.Task[None]] = set()
         self._most_lines = MAX_LINES
         self._room = asyncio.Event()  # the provider takes more than what is travelling
@@ -67,13 +66,13 @@ class Batches:
 
     @property
     def in_flight(self) -> int:
-        """Requests that are at the provider."""
-        return sum(len(intent.rows) for intent in self._travelling.values())
+        """Requests that are at the provider, or on their way."""
+        return sum(len(intent.rows) for intent in self._ledger.open.values())
 
     async def __aenter__(self) -> Self:
         await self._api.__aenter__()
-        for intent in self._ledger.open():
-            self._depart(intent, None)
+        for intent in self._ledger.open.values():
+            self._begin(self._travel(intent, None))
         self._begin(self._gather())
         self._begin(self._stopped())
         return self
@@ -83,10 +82,11 @@ class Batches:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._api.__aexit__(*failure)
-        if left := self._ledger.open():
-            until = datetime.fromtimestamp(max(i.at for i in left) + WINDOW_HOURS * 3600)
+        if left := self._ledger.open.values():
+            until = datetime.fromtimestamp(max(intent.at for intent in left) + WINDOW_HOURS * 3600)
+            batches = "a batch" if len(left) == 1 else f"{len(left)} batches"
             self._say(
-                f"{sum(len(i.rows) for i in left):,} requests in {len(left):,} batches go on at the provider; "
+                f"{self.in_flight:,} requests in {batches} go on at the provider; "
                 f"the same command harvests them, all by {until:%Y-%m-%d %H:%M}"
             )
         if failure[0] is None and not isinstance(self._over, SqlRlError | Stopped | None):
@@ -109,7 +109,7 @@ class Batches:
         waiting = self._waiting.get(key)
         if waiting is None:
             waiting = self._waiting[key] = _Waiting(request, asyncio.get_running_loop().create_future())
-            if not any(key in intent.rows for intent in self._travelling.values()):
+            if not any(key in intent.rows for intent in self._ledger.open.values()):
                 self._join_next(key)
         if why := await asyncio.shield(waiting.ended):
             raise why
@@ -131,29 +131,19 @@ class Batches:
             self._close()
 
     def _close(self) -> None:
-        """Makes batches of what was gathered: first what is intended, then what is sent."""
+        """Makes batches of what was gathered; each is on the disk before anything of it is sent."""
         waiting = {key: self._waiting[key].request for key in self._gathered}
         self._gathered.clear()
         requests = ((key, self._body(request)) for key, request in waiting.items())
         for keys, content in packed(requests, self._most_lines, MAX_BYTES):
-            self._depart(self._ledger.intend({key: waiting[key].example.row for key in keys}), content)
-
-    def _depart(self, intent: Intent, content: bytes | None) -> None:
-        self._travelling[intent.name] = intent
-        self._begin(self._travel(intent, content))
+            intent = self._ledger.intend({key: waiting[key].example.row for key in keys})
+            self._begin(self._travel(intent, content))
 
     async def _travel(self, intent: Intent, content: bytes | None) -> None:
         """Carries one batch and hands out what it brings."""
-        if intent.batch_id is None:
-            submitted = await self._courier.submit(intent, content)
-            del content  # up to 100 MB, and the way may take a day
-        else:
-            submitted = intent
-        if submitted is None:
-            arrival = Arrival(dict.fromkeys(intent.rows, "its batch was never created"))
-        else:
-            arrival = await self._courier.collect(submitted)
-        del self._travelling[intent.name]
+        intent = await self._courier.submit(intent, content)
+        del content  # up to 100 MB, and the way may take a day
+        arrival = await self._courier.collect(intent)
         if arrival.too_big:
             self._make_room(len(intent.rows))
         else:
@@ -170,7 +160,7 @@ class Batches:
 
     def _make_room(self, refused: int) -> None:
         """After a batch of so many requests was too much: waits for others to end, else makes smaller ones."""
-        if self._travelling:
+        if self._ledger.open:
             self._room.clear()
         elif refused > 1:
             self._most_lines = refused // 2

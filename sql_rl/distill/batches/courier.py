@@ -6,9 +6,7 @@ Whatever may have created a batch is looked up by the batch's name before it is 
 twice. It may be cancelled anywhere: the next run takes the batch up from what the ledger holds.
 """
 
-import dataclasses
 import io
-import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -54,22 +52,25 @@ class Courier:
         self._jitter = random.Random(0)
         self._reached = False
 
-    async def submit(self, intent: Intent, content: bytes | None) -> Intent | None:
+    async def submit(self, intent: Intent, content: bytes | None) -> Intent:
         """The intent with the id of its batch.
 
-        content: the batch's file; None where an earlier run made the intent: then the batch is looked for and never
-        created, and None is returned where there is none.
+        content: the batch's file; None where an earlier run made the intent: then the batch is looked for, never
+        created, and where there is none the intent stays without an id.
         """
+        if intent.batch_id is not None:
+            return intent
         batch = await (self._found(intent) if content is None else self._created(intent, content))
         if batch is None:
-            self._ledger.harvested(intent, "never created")
-            return None
-        self._ledger.submitted(intent, batch.id)
+            return intent
         self._say(f"{batch.id}: {len(intent.rows):,} requests {'found again' if content is None else 'submitted'}")
-        return dataclasses.replace(intent, batch_id=batch.id)
+        return self._ledger.submitted(intent, batch.id)
 
     async def collect(self, intent: Intent) -> Arrival:
-        """Waits for a batch that was submitted, and puts its answers into the journal."""
+        """Waits for a batch to end, and puts its answers into the journal."""
+        if intent.batch_id is None:
+            self._ledger.harvested(intent, "never created")
+            return Arrival(dict.fromkeys(intent.rows, "its batch was never created"))
         batch = await self._ended(intent.batch_id)
         if batch is None:
             requests = f"{len(intent.rows):,} requests"
@@ -84,12 +85,14 @@ class Courier:
 
     async def _created(self, intent: Intent, content: bytes) -> Batch:
         file = await self._patiently(lambda: self._api.upload(intent.name, content))
-        tries = itertools.count()
+        tried = False
 
         async def create() -> Batch:
+            nonlocal tried
             # What failed before may have been the answer's way back alone.
-            if next(tries) and (found := await self._api.find(intent.name, intent.at)):
+            if tried and (found := await self._api.find(intent.name)):
                 return found
+            tried = True
             return await self._api.create(intent.name, file)
 
         return await self._patiently(create, at_least=max(LOOKS))
@@ -97,7 +100,7 @@ class Courier:
     async def _found(self, intent: Intent) -> Batch | None:
         for pause in LOOKS:
             await self._sleep(pause)
-            if found := await self._patiently(lambda: self._api.find(intent.name, intent.at)):
+            if found := await self._patiently(lambda: self._api.find(intent.name)):
                 return found
         return None
 
@@ -134,8 +137,7 @@ class Courier:
                 self._ledger.keep(key, intent.rows[key], answer)
         if answered < batch.answered:
             lost = batch.answered - answered
-            of = f"{lost:,} of its {batch.answered:,} answers"
-            self._say(f"{batch.id}: {of} are in no file; they go again, perhaps paid twice")
+            self._say(f"{batch.id}: {lost:,} of {batch.answered:,} answers are lost; they go again, paid twice")
         missing = f"batch {batch.id} ({batch.status}) has no line for it"
         unanswered = {key: why.get(key, missing) for key in intent.rows if self._ledger.answer(key) is None}
         return unanswered, lasting
@@ -151,7 +153,9 @@ class Courier:
 
     async def _patiently(self, call: Callable[[], Awaitable[T]], at_least: float = 0.0) -> T:
         """What the call returns, after as many tries as it takes. at_least: seconds between two of them."""
-        for tries in itertools.count(1):
+        tries = 0
+        while True:
+            tries += 1
             try:
                 returned = await call()
                 self._reached = True
@@ -165,7 +169,6 @@ class Courier:
                         f"{failure} ({tries} tries); batches go on at the provider, the same command harvests them"
                     ) from failure
                 await self._sleep(max(at_least, backoff(tries, failure.retry_after, self._jitter.random())))
-        raise AssertionError("the last try returns or raises")
 
 
 def _problem(batch: Batch) -> SqlRlError | None:

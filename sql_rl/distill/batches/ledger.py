@@ -29,18 +29,19 @@ class Intent:
 
 
 class Ledger:
-    """Over an open journal. clock: Unix time in seconds."""
+    """Over an open journal. clock: Unix time in seconds. open: name -> batch that has no `harvested` yet."""
 
     def __init__(self, journal: Journal, clock: Callable[[], float]) -> None:
         self._journal, self._clock = journal, clock
+        self.open = {
+            line["key"]: Intent(line["key"], line["rows"], line["at"], self._batch_id(line["key"]))
+            for line in journal.all("batch")
+            if journal.get("harvested", line["key"]) is None
+        }
 
-    def open(self) -> list[Intent]:
-        """The batches whose answers are not all in the journal, oldest first."""
-        return [
-            Intent(line["key"], line["rows"], line["at"], (self._journal.get("submitted", line["key"]) or {}).get("id"))
-            for line in self._journal.all("batch")
-            if self._journal.get("harvested", line["key"]) is None
-        ]
+    def _batch_id(self, name: str) -> str | None:
+        line = self._journal.get("submitted", name)
+        return line and line["id"]
 
     def intend(self, rows: Mapping[str, int]) -> Intent:
         """A new batch; on the disk when this returns."""
@@ -49,11 +50,14 @@ class Ledger:
         intent = Intent(key_of({"batch": list(rows), "at": at}), rows, at)
         self._journal.add("batch", intent.name, {"at": at, "rows": dict(rows)})
         self._journal.sync()
+        self.open[intent.name] = intent
         return intent
 
-    def submitted(self, intent: Intent, batch_id: str) -> None:
+    def submitted(self, intent: Intent, batch_id: str) -> Intent:
+        """The intent with the id that the provider gave to its batch."""
         self._journal.add("submitted", intent.name, {"id": batch_id})
         self._journal.sync()
+        return dataclasses.replace(intent, batch_id=batch_id)
 
     def keep(self, key: str, row: int, answer: Completion | Refusal) -> None:
         """Records an answer in the form that RecordedTeacher reads, unless there is one."""
@@ -71,4 +75,6 @@ class Ledger:
         return None
 
     def harvested(self, intent: Intent, status: str) -> None:
+        """Nothing more is to come of it. status: how it ended."""
         self._journal.add("harvested", intent.name, {"status": status})
+        del self.open[intent.name]
