@@ -39,7 +39,8 @@ class Completion:
     """What came back. text: the message's content; reasoning: a separate reasoning field's, None without one.
 
     Token counts as the provider bills them: cached tokens are part of prompt_tokens, reasoning tokens of
-    completion_tokens. model: the name that the provider gives for who answered.
+    completion_tokens. model: the name that the provider gives for who answered. price_share: what its tokens cost of
+    the model's usual price.
     """
 
     text: str
@@ -50,6 +51,7 @@ class Completion:
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    price_share: float = 1.0
 
 
 class Teacher(Protocol):

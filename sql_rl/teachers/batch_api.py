@@ -59,12 +59,14 @@ class Batch:
 class BatchApi:
     """One client; each method is one call, never repeated by itself.
 
-    base_url: up to and with /v1. timeout: seconds without a byte before a call counts as failed.
+    base_url: up to and with /v1. timeout: seconds without a byte before a call counts as failed. price_share: what
+    tokens cost here of their usual price.
     Every method raises Transient where the same call may be made again, else an SqlRlError that ends the run.
     """
 
-    def __init__(self, base_url: str, secrets: Secrets, timeout: float) -> None:
+    def __init__(self, base_url: str, secrets: Secrets, timeout: float, price_share: float) -> None:
         self._base_url, self._secrets, self._timeout = base_url, secrets, timeout
+        self.price_share = price_share
 
     async def __aenter__(self) -> Self:
         import openai  # takes a second to load

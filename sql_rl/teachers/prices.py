@@ -21,9 +21,8 @@ class Price:
     def of(self, completion: Completion) -> float:
         """Dollars for one completion; reasoning tokens are billed as output and counted in it."""
         fresh = completion.prompt_tokens - completion.cached_tokens
-        return (
-            fresh * self.input + completion.cached_tokens * self.cached + completion.completion_tokens * self.output
-        ) / 1e6
+        usual = fresh * self.input + completion.cached_tokens * self.cached + completion.completion_tokens * self.output
+        return completion.price_share * usual / 1e6
 
 
 FREE = Price(0.0, 0.0, 0.0)

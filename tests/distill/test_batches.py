@@ -82,7 +82,7 @@ class Bench:
     @asynccontextmanager
     async def run(self, **changes: Any) -> AsyncIterator[RecordedTeacher]:
         """`ask` of a run that carries on from the journal."""
-        api = BatchApi(changes.get("url", self.server.url), Secrets(api_key="sk-secret"), timeout=5.0)
+        api = BatchApi(changes.get("url", self.server.url), Secrets(api_key="sk-secret"), timeout=5.0, price_share=0.5)
         with Journal(self.path, {}, 1, lambda: None) as journal:
             key = partial(request_key, model="m", teacher=Known())
             sending = Batches(api, journal, key, body, self.stop, self.said.append, self.clock.sleep, self.clock)
@@ -129,6 +129,7 @@ async def test_everybody_who_waits_travels_in_one_batch(bench: Bench):
     assert right(answers)
     assert (len(bench.server.batches), len(bench.lines("completion"))) == (1, 25)
     assert [line["row"] for line in bench.lines("completion")] != list(range(25)), "answers come in any order"
+    assert {answer.price_share for answer in answers} == {0.5}
     assert bench.clock.now - 1e9 >= 2 * HOUR
     assert bench.said[0] == "batch_0: 25 requests submitted"
     assert bench.said[-1] == "batch_0: completed, 25 of 25 answered, 0 failed"
@@ -244,7 +245,7 @@ LINES = {
 
 @pytest.mark.parametrize(("content", "meaning"), LINES.values(), ids=LINES.keys())
 def test_what_a_line_means(content: dict[str, Any], meaning: type):
-    key, answer = result(json.dumps({"custom_id": "k"} | content).encode())
+    key, answer = result(json.dumps({"custom_id": "k"} | content).encode(), 0.5)
     assert key == "k"
     assert isinstance(answer, meaning)
 
@@ -254,7 +255,7 @@ def test_what_a_line_means(content: dict[str, Any], meaning: type):
 )
 def test_what_is_no_line(line: bytes):
     with pytest.raises(ValueError):
-        result(line)
+        result(line, 0.5)
 
 
 # -- batches that are not run -----------------------------------------------------------------------------------------
@@ -471,7 +472,7 @@ async def program_of_its_own(url: str, path: str) -> int:
     stop = Stop()
     with Journal(Path(path), {}, 1, lambda: None) as journal, signals(stop):
         key = partial(request_key, model="m", teacher=Known())
-        api, say = BatchApi(url, Secrets(api_key="sk-secret"), 10.0), partial(print, file=sys.stderr)
+        api, say = BatchApi(url, Secrets(api_key="sk-secret"), 10.0, 0.5), partial(print, file=sys.stderr)
         pause = partial(min, 0.02)
         async with Batches(api, journal, key, body, stop.admission, say, lambda s: asyncio.sleep(pause(s))) as sending:
             ask = RecordedTeacher(journal, Known(), "m", sending)

@@ -28,7 +28,7 @@ def server() -> Iterator[BatchServer]:
 
 @pytest.fixture
 async def api(server: BatchServer) -> AsyncIterator[BatchApi]:
-    async with BatchApi(server.url, Secrets(api_key="sk-secret"), timeout=5.0) as api:
+    async with BatchApi(server.url, Secrets(api_key="sk-secret"), timeout=5.0, price_share=0.5) as api:
         yield api
 
 
@@ -101,7 +101,7 @@ async def test_passing_faults_are_transient_and_sent_once(server: BatchServer, a
 
 
 async def test_a_server_without_a_batch_api_is_told(server: BatchServer):
-    async with BatchApi(server.url + "/elsewhere", Secrets(), timeout=5.0) as api:
+    async with BatchApi(server.url + "/elsewhere", Secrets(), timeout=5.0, price_share=0.5) as api:
         with pytest.raises(UsageError, match=r"offer the Batch API.*leave --batch-api out"):
             await api.upload("name", FILE)
 
@@ -109,7 +109,7 @@ async def test_a_server_without_a_batch_api_is_told(server: BatchServer):
 async def test_nobody_listens():
     with BatchServer().running() as other:
         url = other.url
-    async with BatchApi(url, Secrets(), timeout=5.0) as api:
+    async with BatchApi(url, Secrets(), timeout=5.0, price_share=0.5) as api:
         with pytest.raises(Transient, match=r"127\.0\.0\.1") as caught:
             await api.upload("name", FILE)
     assert not caught.value.connected

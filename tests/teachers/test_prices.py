@@ -25,3 +25,8 @@ def test_price_of(model: str, price: Price | None):
 def test_cached_input_is_cheaper_and_reasoning_is_output():
     reply = Completion("x", None, "stop", "m", 1_000_000, 500_000, cached_tokens=400_000, reasoning_tokens=100_000)
     assert Price(1.0, 0.5, 4.0).of(reply) == pytest.approx(0.6 + 0.2 + 2.0)
+
+
+def test_a_batch_costs_its_share():
+    reply = Completion("x", None, "stop", "m", prompt_tokens=1_000_000, completion_tokens=500_000, price_share=0.5)
+    assert Price(1.0, 0.5, 4.0).of(reply) == pytest.approx(1.5)

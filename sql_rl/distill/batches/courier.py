@@ -147,7 +147,7 @@ class Courier:
             content = await self._patiently(lambda file=file: self._api.content(file))
             for line in io.BytesIO(content or b""):
                 try:
-                    yield result(line)
+                    yield result(line, self._api.price_share)
                 except ValueError as error:
                     self._say(f"{batch.id}: a line of {file} cannot be read: {error}")
 

@@ -4,6 +4,7 @@ The form is OpenAI's (platform.openai.com/docs/guides/batch), which Groq shares;
 the journal.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -34,8 +35,8 @@ def packed(
         yield keys, b"".join(lines)
 
 
-def result(line: bytes) -> tuple[str, Answer]:
-    """Key and answer of a line of an output or error file.
+def result(line: bytes, price_share: float) -> tuple[str, Answer]:
+    """Key and answer of a line of an output or error file. price_share: of a batch's tokens, for the completion.
 
     A Transient was not answered and may be asked again, an SqlRlError will meet every request. Raises ValueError
     for what is no such line.
@@ -46,7 +47,7 @@ def result(line: bytes) -> tuple[str, Answer]:
         if response is None:  # never run: the batch expired or was cancelled first
             return key, Transient((content.get("error") or {}).get("message") or "no response")
         if response["status_code"] == 200:
-            return key, completion(response["body"])
+            return key, dataclasses.replace(completion(response["body"]), price_share=price_share)
         return key, failure(response["status_code"], {}, json.dumps(response["body"]), ENDPOINT)
     except Transient as unreadable:
         return key, unreadable
