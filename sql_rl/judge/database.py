@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import apsw
 
 from sql_rl.judge.dialect import NATIVE, Reading, guess, is_curable, is_skipped, readings, taken_otherwise
-from sql_rl.judge.rewrite import Scope
 from sql_rl.judge.sandbox import Answer, Budget, FixedClock, Rights, Stopped, execute, open_memory
 from sql_rl.judge.schema import Schema
+from sql_rl.judge.scope import Scope
 from sql_rl.judge.statements import split
 from sql_rl.judge.verdict import Verdict
 
@@ -37,7 +37,7 @@ def build(context: str, clock: FixedClock, budget: Callable[[], Budget]) -> Buil
     if not marks and not taken_otherwise(context):
         db = open_memory(clock)
         try:
-            execute(db, context, Rights.BUILD, budget())
+            execute(db, context, Rights.CHANGE, budget())
         except Stopped:
             db.close()  # statement by statement it goes further, and tells where it fails
         else:
@@ -50,7 +50,7 @@ def build(context: str, clock: FixedClock, budget: Callable[[], Budget]) -> Buil
             rewrites[f"{' '.join(statement.split()[:2]).upper()} skipped"] = None
             continue
         try:
-            reading, _ = run(db, readings(statement, home, Scope()), Rights.BUILD, budget())
+            reading, _ = run(db, readings(statement, home, Scope()), Rights.CHANGE, budget())
         except Stopped as stopped:
             problems.append(f"statement {number} of the context: {stopped.reason}")
         else:

@@ -18,7 +18,6 @@ _KEPT_CONSTRAINTS = (
     exp.CollateColumnConstraint,
     exp.Reference,
     exp.ComputedColumnConstraint,
-    exp.GeneratedAsRowColumnConstraint,
 )
 _KEPT_TABLE_PARTS = (
     exp.ColumnDef,

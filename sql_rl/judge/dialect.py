@@ -17,7 +17,8 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from sql_rl.judge.definitions import statements_for_sqlite
-from sql_rl.judge.rewrite import Scope, for_sqlite, resolve_strings
+from sql_rl.judge.rewrite import for_sqlite, resolve_strings
+from sql_rl.judge.scope import Scope
 
 NATIVE = "sqlite"
 OTHERS = ("mysql", "postgres", "tsql", "bigquery", "snowflake", "oracle")

@@ -57,11 +57,10 @@ class Stopped(Exception):  # noqa: N818 - the outcome of a query, not a failure 
 
 
 class Rights(Enum):
-    """READ: SELECT only. CHANGE: also rows and tables of `main`. BUILD: also views, triggers and indexes."""
+    """READ: queries only. CHANGE: also the rows, tables, views, indexes and triggers of `main`."""
 
     READ = "read"
     CHANGE = "change"
-    BUILD = "build"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ class _Authorizer:
     """Refuses what the rights do not cover, and remembers the first thing it refused."""
 
     def __init__(self, rights: Rights) -> None:
-        self.changes = rights is not Rights.READ
+        self.changes = rights is Rights.CHANGE
         self.refused = ""
 
     def __call__(self, action: int, first: str | None, second: str | None, schema: str | None, _: str | None) -> int:
@@ -275,8 +274,8 @@ def _fit(db: apsw.Connection, clock: FixedClock) -> apsw.Connection:
 def confine(parent: int) -> None:
     """Fence in this process: memory, core dumps, signals, and its life, which ends with process `parent`.
 
-    To be called before the first connection is opened.
-    Linux kills the process with its parent (prctl PR_SET_PDEATHSIG); elsewhere it ends when its pipe closes.
+    To be called before the first connection is opened. Linux kills the process with its parent (prctl
+    PR_SET_PDEATHSIG); elsewhere it ends when its pipe closes, or by the alarm that `worker.py` sets.
     """
     for limit, bound in ((resource.RLIMIT_AS, ADDRESS_SPACE), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(limit)[1]

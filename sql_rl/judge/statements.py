@@ -1,7 +1,6 @@
 """Where SQL statements begin and end, in any dialect's text. Pure, and linear in the length of the text.
 
-Only what is needed to cut: comments, quoted names and strings, parentheses of nothing. The body of a trigger is kept
-whole.
+Only what is needed to cut is looked at: comments, quoted names and strings. The body of a trigger is kept whole.
 """
 
 import re
@@ -43,7 +42,7 @@ def split(text: str) -> list[str]:
 def _split(text: str, piece: re.Pattern[str]) -> tuple[list[str], bool]:
     statements: list[str] = []
     start = end = -1  # of the current statement, comments before and after it left out
-    words: list[str] = []  # its first three words, and whether it is a trigger
+    words: list[str] = []  # its first four, which tell whether it is a trigger
     depth = 0  # of BEGIN and CASE inside a trigger
     complete = True
     for match in piece.finditer(text):
