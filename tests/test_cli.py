@@ -108,8 +108,8 @@ WRONG = {
     "Ray": ((*SAMPLE, "--use-ray"), 2, "--use-ray is not there yet"),
     "publishing": ((*SAMPLE, "--publish"), 2, "--publish is not there yet"),
     "vLLM": (("distill", "--provider", "vLLM", "--dataset-repo-id", "sample"), 2, "vllm is not there yet"),
-    "Groq": (("distill", "--provider", "groq", "--dataset-repo-id", "sample"), 2, "groq is not there yet"),
-    "HuggingFace": (("distill", "--provider", "HuggingFace", "--dataset-repo-id", "sample"), 2, "not there yet"),
+    "Groq": (("distill", "--provider", "groq", "--dataset-repo-id", "sample"), 2, "API_KEY is missing"),
+    "HuggingFace": (("distill", "--provider", "HuggingFace", "--dataset-repo-id", "sample"), 2, "HF_TOKEN is missing"),
     "train": (("train", "--model", "a/b"), 2, "train is not there yet"),
     "no config": ((*SAMPLE, "--config", "no.yaml"), 2, "no.yaml: cannot be read"),
 }

@@ -1,4 +1,7 @@
-"""Teachers: one file for each backend, behind the Protocol in `base.py`; `open_teacher` picks it."""
+"""Teachers: one file for each backend, behind the Protocol in `base.py`; `open_teacher` picks it.
+
+OpenAI, Groq and HuggingFace are one teacher (`openai.py`) in three dialects (`dialects.py`).
+"""
 
 from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
@@ -14,7 +17,7 @@ def open_teacher(settings: Settings, secrets: Secrets) -> Teacher:
             from sql_rl.teachers.offline import OfflineTeacher
 
             return OfflineTeacher(options.reasoning_style)
-        case "openai":
+        case "openai" | "groq" | "huggingface":
             from sql_rl.teachers.openai import OpenAITeacher
 
             return OpenAITeacher(
@@ -23,8 +26,9 @@ def open_teacher(settings: Settings, secrets: Secrets) -> Teacher:
                 secrets=secrets,
                 window=options.batch_size,
                 timeout=settings.request_timeout,
+                provider=options.provider,
             )
     raise UsageError(
         f"--provider {options.provider} is not there yet; openai (with --base-url for any server that speaks its "
-        "chat API, vllm serve and Groq's among them) and offline are"
+        "chat API, vllm serve among them), groq, huggingface and offline are"
     )

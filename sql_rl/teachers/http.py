@@ -27,17 +27,17 @@ TOO_LARGE = "Request too large"
 CONTEXT = re.compile(r"maximum context length|available context size|inputs. tokens \+ .max_new_tokens")
 
 
-def failure(status: int, headers: Mapping[str, str], body: str, url: str) -> Exception:
+def failure(status: int, headers: Mapping[str, str], body: str, url: str, secret: str = "API_KEY") -> Exception:
     """The failure that a status other than 200 stands for.
 
     Transient: send it again, later if it is Throttled. Refusal: this request never. Anything else ends the run:
     RefusedError (exit 4) for credentials, StoppedEarlyError (3) for a spent quota or balance, UsageError (2) for a
-    URL or a model that is not there.
+    URL or a model that is not there. secret: the variable that holds the credential.
     """
     message, code = _error(body)
     said = f"{status} from {url}" + (f": {message}" if message else "")
     if status in CREDENTIALS:
-        return RefusedError(f"{said}; check API_KEY in the environment or .env")
+        return RefusedError(f"{said}; check {secret} in the environment or .env")
     if status == 402 or (status == 429 and code in EXHAUSTED):
         return StoppedEarlyError(f"{said}; the quota is spent: the same command carries on once there is credit")
     if status == 429 and A_DAY.search(message):

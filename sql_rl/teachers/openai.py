@@ -1,56 +1,60 @@
-"""Any server that speaks OpenAI's chat completions: OpenAI itself, or what stands at base_url.
+"""Any server that speaks OpenAI's chat completions: OpenAI, Groq, HuggingFace's router, or what stands at base_url.
 
 Requests go over aiohttp: its connection pool does not slow down with hundreds of requests in flight and a request
 costs under 1 ms of CPU, a fifth of what the SDK takes over httpx (docs/benchmarks.md).
 """
 
 import json
+import re
+import sys
 from collections.abc import Mapping
-from typing import Self
-from urllib.parse import urlsplit
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
 from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
 from sql_rl.teachers.base import Completion, Request, TimedOut, Transient
+from sql_rl.teachers.dialects import dialect_of
 from sql_rl.teachers.http import completion, failure
 from sql_rl.teachers.quota import Quotas, quotas
-
-OPENAI_URL = "https://api.openai.com/v1"
 
 
 class OpenAITeacher:
     """One session with `window` connections, kept alive.
 
-    base_url: without it, OpenAI's. The API key in `secrets` may be missing only for a server of one's own.
-    timeout: seconds for one request, from sending to the last byte.
+    base_url: without it, the provider's own. The credential in `secrets` may be missing only for a server of one's own.
+    timeout: seconds for one request, from sending to the last byte. provider: openai, groq or huggingface.
+    service_tier: a class of service by the provider's name for it (Groq's and OpenAI's flex), None for its default.
     Raises UsageError for a missing key or a base_url that is no URL.
     """
 
     repeats = False
 
-    def __init__(self, model: str, base_url: str | None, secrets: Secrets, window: int, timeout: float) -> None:
-        self._url = _endpoint(base_url or OPENAI_URL)
-        if not secrets.api_key and self._url.startswith(OPENAI_URL):
-            raise UsageError(
-                "API_KEY is missing: put it into .env (template.env) or the environment, or use --base-url"
-            )
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None,
+        secrets: Secrets,
+        window: int,
+        timeout: float,
+        provider: str = "openai",
+        service_tier: str | None = None,
+    ) -> None:
+        self._dialect = dialect_of(provider, base_url, secrets)
+        self._url = endpoint_of(base_url or self._dialect.url)
         self._model, self._secrets = model, secrets
-        # OpenAI's reasoning models refuse max_tokens; other servers may not know its successor.
-        self._limit_key = "max_completion_tokens" if self._url.startswith(OPENAI_URL) else "max_tokens"
+        self._fields = self._dialect.fields(model) | ({"service_tier": service_tier} if service_tier else {})
         self._window, self._timeout = window, timeout
+        self._warned = False
         self.quotas: Quotas | None = None
 
     async def __aenter__(self) -> Self:
-        api_key = self._secrets.api_key
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._window, keepalive_timeout=75, ttl_dns_cache=300),
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=10),
-            headers={
-                "Content-Type": "application/json",
-                **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
-            },
+            headers={"Content-Type": "application/json", **self._dialect.headers(self._secrets)},
         )
         return self
 
@@ -58,28 +62,39 @@ class OpenAITeacher:
         await self._session.close()
 
     def identity(self, request: Request) -> dict[str, object]:
-        return {"provider": "openai"}
+        return {"provider": self._dialect.name}
 
     async def ask(self, request: Request) -> Completion:
-        sampling = request.sampling
-        body = {"model": self._model, "messages": request.messages, self._limit_key: sampling.max_tokens}
-        if sampling.temperature is not None:
-            body["temperature"] = sampling.temperature
-        if sampling.seed is not None:
-            body["seed"] = sampling.seed
         try:
-            status, headers, raw = await self._post(json.dumps(body))
+            status, headers, raw = await self._post(json.dumps(self._body(request)))
         except Transient:
             self.quotas = None
             raise
         self.quotas = quotas(headers)
         if status != 200:
             # Servers repeat the key that they refuse.
-            raise failure(status, headers, self._secrets.redact(raw.decode("utf-8", "replace")), self._url)
+            said = self._secrets.redact(raw.decode("utf-8", "replace"))
+            raise failure(status, headers, said, self._url, self._dialect.secret)
         try:
-            return completion(json.loads(raw))
+            reply = completion(json.loads(raw))
         except ValueError as error:
             raise Transient(f"{self._url}: the answer is not JSON: {error}") from error
+        self._compare_model(reply.model)
+        return reply
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        sampling = request.sampling
+        body = {
+            "model": self._model,
+            "messages": request.messages,
+            self._dialect.limit_key: sampling.max_tokens,
+            **self._fields,
+        }
+        if sampling.temperature is not None:
+            body["temperature"] = sampling.temperature
+        if sampling.seed is not None:
+            body["seed"] = sampling.seed
+        return body
 
     async def _post(self, body: str) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of the answer. Raises Transient where there is none, or not all of it."""
@@ -95,8 +110,29 @@ class OpenAITeacher:
         except aiohttp.ClientError as error:
             raise Transient(f"{self._url}: {type(error).__name__}: {error}") from error
 
+    def _compare_model(self, answered: str) -> None:
+        """Tells once that another model answers than was asked; rows carry the name of the one that did."""
+        if self._warned or is_model(answered, self._model):
+            return
+        self._warned = True
+        print(f"warning: {self._model} was asked, {answered} answers; rows say so in model_name", file=sys.stderr)
 
-def _endpoint(base_url: str) -> str:
+
+def is_model(answered: str, asked: str) -> bool:
+    """Whether a provider's name for who answered means the model that was asked; '' is no name and says nothing.
+
+    Owners are left out by some (openai/gpt-oss-20b, gpt-oss-20b), dates and tags added (gpt-4.1-nano-2025-04-14,
+    llama3:latest), a route is dropped (Qwen/Qwen3-32B:groq).
+    """
+    if answered in ("", asked):
+        return True
+    asked, answered = asked.rpartition("/")[2].casefold(), answered.rpartition("/")[2].casefold()
+    name = re.escape(re.sub(r":[a-z][\w-]*$", "", asked))
+    return re.fullmatch(rf"{name}([-:@](\d{{4}}[\w.-]*|latest|preview|free))?", answered) is not None
+
+
+def endpoint_of(base_url: str) -> str:
+    """Where completions are asked for; a query (Azure's api-version) stays at the end."""
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(
@@ -104,4 +140,5 @@ def _endpoint(base_url: str) -> str:
         )
     if parts.username or parts.password:
         raise UsageError(f"base_url: credentials do not belong into the URL of {parts.hostname}: put them into API_KEY")
-    return base_url.rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
+    path = parts.path.rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))

@@ -6,7 +6,7 @@ from sql_rl.configure import Secrets
 from sql_rl.errors import RefusedError, UsageError
 from sql_rl.examples import Example
 from sql_rl.teachers.base import Metered, Refusal, Request, Sampling, Throttled, TimedOut, Transient
-from sql_rl.teachers.openai import OpenAITeacher
+from sql_rl.teachers.openai import OpenAITeacher, endpoint_of, is_model
 from sql_rl.teachers.quota import Quota, Quotas
 from sql_rl.testing.chat_server import ChatServer, Faults, chat_completion
 
@@ -121,6 +121,35 @@ async def test_nobody_listens():
     assert not caught.value.connected
 
 
+async def test_another_model_than_asked_is_told_once(chat_server: ChatServer, capsys: pytest.CaptureFixture[str]):
+    chat_server.respond = lambda body, n: (200, chat_completion(body, "x") | {"model": "cheaper"}, {})
+    async with teacher(chat_server) as t:
+        assert [(await t.ask(request())).model for _ in range(3)] == ["cheaper"] * 3
+    assert capsys.readouterr().err == "warning: m was asked, cheaper answers; rows say so in model_name\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "same"),
+    [
+        ("gpt-4.1-nano", "gpt-4.1-nano", True),
+        ("gpt-4.1-nano", "gpt-4.1-nano-2025-04-14", True),
+        ("gpt-4", "gpt-4-0613", True),
+        ("openai/gpt-oss-20b", "gpt-oss-20b", True),
+        ("gpt-oss-20b", "openai/gpt-oss-20b", True),
+        ("llama3", "llama3:latest", True),
+        ("Qwen/Qwen3-32B:groq", "qwen/qwen3-32b", True),
+        ("deepseek/deepseek-r1:free", "deepseek/deepseek-r1:free", True),
+        ("m", "", True),
+        ("gpt-4", "gpt-4-turbo", False),
+        ("gpt-4o", "gpt-4o-mini-2024-07-18", False),
+        ("qwen2.5:7b", "qwen2.5:14b", False),
+        ("meta-llama/Llama-3.3-70B-Instruct:groq", "llama-3.3-70b-versatile", False),
+    ],
+)
+def test_names_of_one_model(asked: str, answered: str, same: bool):
+    assert is_model(answered, asked) is same
+
+
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://h/v1", "http://", "http://user:pass@h/v1", ""])
 def test_urls_that_are_none(url: str):
     with pytest.raises(UsageError) as caught:
@@ -133,6 +162,22 @@ def test_openai_itself_wants_a_key():
         OpenAITeacher("m", None, Secrets(), 1, 1.0)
 
 
-@pytest.mark.parametrize("url", ["http://h/v1", "http://h/v1/", "http://h/v1/chat/completions"])
-def test_the_endpoint_is_found(url: str):
-    assert OpenAITeacher("m", url, Secrets(), 1, 1.0)._url == "http://h/v1/chat/completions"
+@pytest.mark.parametrize(
+    ("base_url", "endpoint"),
+    [
+        ("http://h/v1", "http://h/v1/chat/completions"),
+        ("http://h/v1/", "http://h/v1/chat/completions"),
+        ("http://h/v1/chat/completions", "http://h/v1/chat/completions"),
+        ("http://h:8000", "http://h:8000/chat/completions"),
+        (
+            "https://x.openai.azure.com/openai/deployments/d?api-version=2025-01-01",
+            "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=2025-01-01",
+        ),
+        (
+            "https://x.openai.azure.com/openai/deployments/d/chat/completions/?api-version=1",
+            "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+        ),
+    ],
+)
+def test_the_endpoint_is_found(base_url: str, endpoint: str):
+    assert endpoint_of(base_url) == endpoint
