@@ -124,7 +124,7 @@ class Judge:
         elif lost.hung:
             cause, verdict = f"it was stopped: over {self.settings.seconds:g} seconds", Verdict.TIMEOUT
         else:
-            cause, verdict = "it was stopped: out of memory", Verdict.TOO_BIG
+            cause, verdict = "it was stopped: its process died, most likely out of memory", Verdict.TOO_BIG
         if lost.phase != "setup":
             return Judgement(verdict, cause)
         reason = f"context or gold: {cause}"
