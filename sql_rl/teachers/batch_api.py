@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sql_rl.configure import Secrets
 from sql_rl.errors import SqlRlError, UsageError
+from sql_rl.settings import Settings
 from sql_rl.teachers.base import Refusal, Transient
+from sql_rl.teachers.dialects import dialect_of
 from sql_rl.teachers.http import failure
 
 if TYPE_CHECKING:
@@ -147,6 +149,15 @@ class BatchApi:
         if error.status_code in (404, 405):
             return UsageError(f"{meaning}; does {self._base_url} offer the Batch API? If not, leave --batch-api out")
         return _RefusedError(str(meaning), error.param or "") if isinstance(meaning, Refusal) else meaning
+
+
+def open_batch_api(settings: Settings, secrets: Secrets) -> BatchApi:
+    """The Batch API of the run's provider. Raises UsageError where it has none, or the credential is missing."""
+    provider = settings.distill.provider
+    if provider not in PRICE_SHARE:
+        raise UsageError(f"--batch-api: {provider} has no Batch API; {' and '.join(PRICE_SHARE)} have one")
+    url = settings.base_url or dialect_of(provider, None, secrets).url
+    return BatchApi(url, secrets, settings.request_timeout, PRICE_SHARE[provider])
 
 
 class _RefusedError(SqlRlError):

@@ -66,7 +66,7 @@ class OpenAITeacher:
 
     async def ask(self, request: Request) -> Completion:
         try:
-            status, headers, raw = await self._post(json.dumps(self._body(request)))
+            status, headers, raw = await self._post(json.dumps(self.body(request)))
         except Transient:
             self.quotas = None
             raise
@@ -82,7 +82,8 @@ class OpenAITeacher:
         self._compare_model(reply.model)
         return reply
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def body(self, request: Request) -> dict[str, Any]:
+        """The chat request that asks it, as a server or the Batch API wants it."""
         sampling = request.sampling
         body = {
             "model": self._model,

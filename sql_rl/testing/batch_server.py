@@ -2,6 +2,7 @@
 
     python -m sql_rl.testing.batch_server --answers rows.jsonl --seconds 60
 
+`GET /stats` tells what was run and answered.
 Time is the test's: how a batch stands follows from its age on an injected clock, nothing waits. Limits are enforced,
 results are shuffled, refused requests go to the error file, and every answer is counted as a provider would bill it.
 """
@@ -91,7 +92,7 @@ class BatchServer:
         return f"http://127.0.0.1:{self.port}/v1"
 
     @property
-    def paid_twice(self) -> int:
+    def answered_twice(self) -> int:
         """Answers to prompts that had got one before."""
         return sum(n - 1 for n in self.answered.values())
 
@@ -136,6 +137,7 @@ class BatchServer:
             ("POST", "/v1/batches/{id}/cancel", "cancel", self._cancel),
         ):
             app.router.add_route(method, path, self._door(call, handler))
+        app.router.add_get("/stats", self._stats)
         return app
 
     def _door(
@@ -158,6 +160,17 @@ class BatchServer:
             return answer
 
         return enter
+
+    async def _stats(self, request: web.Request) -> web.Response:
+        told = [self._told(batch) for batch in self.batches]
+        return web.json_response(
+            {
+                "batches": dict(Counter(batch["status"] for batch in told)),
+                "requests": sum(len(batch.requests) for batch in self.batches),
+                "answered": self.answered.total(),
+                "answered_twice": self.answered_twice,
+            }
+        )
 
     # -- files ---------------------------------------------------------------------------------------------------------
 

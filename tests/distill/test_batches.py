@@ -184,7 +184,7 @@ async def test_what_an_expired_batch_left_travels_again(bench: Bench):
     bench.server.fates = [Fate(seconds=HOUR, end="expired", answered=0.4), Fate(end="expired", answered=0.5)]
     assert right(await bench.ask(20))
     assert [len(b.requests) for b in bench.server.batches] == [20, 12, 6]
-    assert bench.server.paid_twice == 0
+    assert bench.server.answered_twice == 0
 
 
 async def test_a_refused_request_is_refused_and_never_sent_again(bench: Bench):
@@ -226,7 +226,7 @@ async def test_answers_that_are_in_no_file_are_said_and_asked_again(bench: Bench
     bench.server.faults["content"] = [404]
     assert right(await bench.ask(3))
     assert "batch_0: 3 of 3 answers are lost; they go again, paid twice" in bench.said
-    assert bench.server.paid_twice == 3
+    assert bench.server.answered_twice == 3
 
 
 LINES = {
@@ -275,7 +275,7 @@ async def test_what_another_batch_would_meet_too_ends_the_run(bench: Bench, fate
     assert {type(a) for a in answers} == {error}
     assert message in str(answers[0])
     assert right(await bench.ask(4)), "the next run asks for what there is no answer to"
-    assert bench.server.paid_twice == 0
+    assert bench.server.answered_twice == 0
 
 
 @pytest.mark.parametrize(("most", "rows"), [(7, 20), (1, 3)])
@@ -283,7 +283,7 @@ async def test_batches_shrink_until_the_provider_takes_them(bench: Bench, most: 
     bench.server.max_enqueued = most
     bench.server.fates = [Fate(seconds=HOUR) for _ in range(99)]
     assert right(await bench.ask(rows))
-    assert bench.server.paid_twice == 0
+    assert bench.server.answered_twice == 0
 
 
 async def test_no_room_for_a_single_request_stops_the_run(bench: Bench):
@@ -301,7 +301,7 @@ async def test_no_room_for_a_single_request_stops_the_run(bench: Bench):
 async def test_failing_calls_cost_nothing(bench: Bench, call: str, fault: Any):
     bench.server.faults[call] = [fault, fault]
     assert right(await bench.ask(3))
-    assert (len(bench.server.batches), bench.server.paid_twice) == (1, 0)
+    assert (len(bench.server.batches), bench.server.answered_twice) == (1, 0)
 
 
 @pytest.mark.parametrize("fault", [[], ["lost"], [500]])
@@ -309,7 +309,7 @@ async def test_a_batch_that_is_listed_late_is_not_created_again(bench: Bench, fa
     bench.server.faults["create"] = fault
     bench.server.fates = [Fate(known_from=25.0)]
     assert right(await bench.ask(3))
-    assert (len(bench.server.batches), bench.server.paid_twice) == (1, 0)
+    assert (len(bench.server.batches), bench.server.answered_twice) == (1, 0)
 
 
 async def test_a_refused_key_ends_the_run(bench: Bench):
@@ -335,7 +335,7 @@ async def test_an_outage_is_waited_for_and_then_left_to_the_next_run(bench: Benc
     assert isinstance(answers[1], StoppedEarlyError)
     assert "503" in str(answers[1])
     assert right(await bench.ask(2))
-    assert bench.server.paid_twice == 0
+    assert bench.server.answered_twice == 0
 
 
 # -- stopping and carrying on -----------------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ async def test_a_stop_leaves_the_batch_to_the_next_run(bench: Bench):
     assert bench.said[-1].startswith("4 requests in a batch go on at the provider; the same command harvests them")
     bench.stop.clear()
     assert right(await bench.ask(4))
-    assert (len(bench.server.batches), bench.server.paid_twice) == (1, 0)
+    assert (len(bench.server.batches), bench.server.answered_twice) == (1, 0)
 
 
 async def test_what_still_travels_is_waited_for_while_others_depart(bench: Bench):
@@ -366,7 +366,7 @@ async def test_what_still_travels_is_waited_for_while_others_depart(bench: Bench
             task.cancel()
     assert right(await bench.ask(5))
     assert [len(b.requests) for b in bench.server.batches] == [2, 3]
-    assert bench.server.paid_twice == 0
+    assert bench.server.answered_twice == 0
 
 
 async def test_answers_of_an_earlier_run_are_harvested_though_nobody_asks(bench: Bench):
@@ -420,7 +420,7 @@ async def test_a_batch_that_was_being_created_in_the_crash_is_found_once_it_is_t
     created.fate = Fate(known_from=bench.clock.now - created.created + 30.0)
     assert right(await bench.ask(3))
     assert bench.said[-2] == "batch_0: 3 requests found again"
-    assert (len(bench.server.batches), bench.server.paid_twice) == (1, 0)
+    assert (len(bench.server.batches), bench.server.answered_twice) == (1, 0)
 
 
 # -- a program that is killed ------------------------------------------------------------------------------------------
@@ -450,7 +450,7 @@ async def test_killed_at_any_call_nothing_is_paid_twice(bench: Bench, program: C
         told, problems = carried_on.communicate(timeout=30)
     assert carried_on.returncode == 0, problems
     assert sum(f"SELECT {row} " in line for row, line in enumerate(told.splitlines())) == 12
-    assert (bench.server.answered.total(), bench.server.paid_twice) == (12, 0)
+    assert (bench.server.answered.total(), bench.server.answered_twice) == (12, 0)
 
 
 async def test_sigterm_says_when_to_come_back(bench: Bench, program: Callable[[], Any]):
@@ -464,7 +464,7 @@ async def test_sigterm_says_when_to_come_back(bench: Bench, program: Callable[[]
     assert "sk-secret" not in problems
     with program() as carried_on:
         assert carried_on.communicate(timeout=30)[0].count("SELECT") == 12
-    assert (len(bench.server.batches), bench.server.paid_twice) == (1, 0)
+    assert (len(bench.server.batches), bench.server.answered_twice) == (1, 0)
 
 
 async def program_of_its_own(url: str, path: str) -> int:

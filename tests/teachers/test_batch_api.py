@@ -7,8 +7,9 @@ import pytest
 
 from sql_rl.configure import Secrets
 from sql_rl.errors import RefusedError, SqlRlError, UsageError
+from sql_rl.settings import DistillSettings, Settings
 from sql_rl.teachers.base import Transient
-from sql_rl.teachers.batch_api import Batch, BatchApi
+from sql_rl.teachers.batch_api import Batch, BatchApi, open_batch_api
 from sql_rl.testing.batch_server import BatchServer, Fate
 
 LINE = {
@@ -113,6 +114,20 @@ async def test_nobody_listens():
         with pytest.raises(Transient, match=r"127\.0\.0\.1") as caught:
             await api.upload("name", FILE)
     assert not caught.value.connected
+
+
+@pytest.mark.parametrize("provider", ["openai", "groq"])
+def test_who_has_a_batch_api(provider: str):
+    settings = Settings(distill=DistillSettings(provider=provider))
+    assert open_batch_api(settings, Secrets(api_key="k")).price_share < 1
+    with pytest.raises(UsageError, match="API_KEY is missing"):
+        open_batch_api(settings, Secrets())
+
+
+@pytest.mark.parametrize("provider", ["offline", "vllm", "huggingface"])
+def test_who_has_none(provider: str):
+    with pytest.raises(UsageError, match=f"--batch-api: {provider} has no Batch API; openai and groq have one"):
+        open_batch_api(Settings(distill=DistillSettings(provider=provider)), Secrets(api_key="k"))
 
 
 @pytest.mark.parametrize(
