@@ -80,11 +80,11 @@ def _common(columns: Sequence[tuple[Column, list[Value]]]) -> list[Value]:
 
 
 def _domain(common: list[Value], special: list[Value], affinity: str, ranked: bool, dated: bool, whole: bool) -> Domain:
-    if affinity == "INTEGER":  # what meets it may be text, or lie between two integers
-        common = [value for value in common if isinstance(values.coerce(value, affinity), int)] or common
-        special = [value for value in special if isinstance(values.coerce(value, affinity), int)]
     common = values.distinct((values.coerce(value, affinity) for value in common), len(common))
     special = values.distinct((values.coerce(value, affinity) for value in special), GIVEN_VALUES)
+    if affinity == "INTEGER":  # what meets it may be text, or lie between two integers
+        common = [value for value in common if isinstance(value, int)] or common
+        special = [value for value in special if isinstance(value, int)]
     every = values.distinct((*special, *common), len(special) + len(common))
     alike = [value for value in common if type(value) is type(common[0])]
     return Domain(

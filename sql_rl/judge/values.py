@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import islice
 from random import Random
 
 from sql_rl.judge.demands import Leaf, Value, number, whole
@@ -184,10 +185,4 @@ def _day(found: re.Match[str]) -> date | None:
 
 def distinct(values: Iterable[Value], limit: int) -> list[Value]:
     """The first `limit` different values that are not NULL, in their order; 1 and 1.0 are one."""
-    seen: dict[Value, None] = {}
-    for value in values:
-        if value is not None:
-            seen.setdefault(value)
-            if len(seen) == limit:
-                break
-    return list(seen)
+    return list(islice(dict.fromkeys(value for value in values if value is not None), limit))
