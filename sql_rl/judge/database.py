@@ -22,7 +22,8 @@ GIVEN_ROWS = 1_000  # of each table, as raw material for variants
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A context's database. dialect: the one its statements bear the marks of. rewrites: what was changed to run
+    """A context's database. dialect: the one that its statements bear the marks of, NATIVE where SQLite took them
+    all as they stand. rewrites: what was changed to run
     them. problems: one line for each statement that could not be run."""
 
     db: apsw.Connection
@@ -33,8 +34,7 @@ class Built:
 
 def build(context: str, clock: FixedClock, budget: Callable[[], Budget]) -> Built:
     """The database that the context's statements make, in memory."""
-    marks = guess(context)
-    if not marks and not taken_otherwise(context):
+    if not taken_otherwise(context):  # what SQLite takes with its meaning speaks for no other dialect
         db = open_memory(clock)
         try:
             execute(db, context, Rights.CHANGE, budget())
@@ -42,7 +42,7 @@ def build(context: str, clock: FixedClock, budget: Callable[[], Budget]) -> Buil
             db.close()  # statement by statement it goes further, and tells where it fails
         else:
             return Built(db, NATIVE, (), ())
-    db, home = open_memory(clock), marks[0] if marks else NATIVE
+    db, home = open_memory(clock), next(iter(guess(context)), NATIVE)
     rewrites: dict[str, None] = {}
     problems = []
     for number, statement in enumerate(split(context), 1):

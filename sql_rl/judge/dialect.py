@@ -101,6 +101,8 @@ _MARKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 _COMPILED_MARKS = tuple((word, re.compile(form), dialects) for word, form, dialects in _MARKS)
 
+_STRING = re.compile(r"'(?:[^']|'')*'")
+
 # What SQLite takes without a word and understands otherwise, whoever wrote it …
 _TYPES = r"(?:DATE|DATETIME|TIMESTAMP|STRING|DECIMAL|NUMERIC|SIGNED|UNSIGNED)"
 _CLOCK = r"(?:CURRENT_DATE|CURRENT_TIMESTAMP|NOW|CURDATE)\b(?:\s*\(\s*\))?"
@@ -162,7 +164,7 @@ class Reading:
 
 def guess(text: str) -> tuple[str, ...]:
     """The dialects that a text bears marks of, the likeliest first; () for none."""
-    capitals = text.upper()
+    capitals = _STRING.sub("''", text.upper())  # data bears no marks
     votes: Counter[str] = Counter()
     for word, form, dialects in _COMPILED_MARKS:
         if word in capitals and form.search(capitals):
@@ -191,7 +193,7 @@ def readings(statement: str, home: str, scope: Scope) -> Iterator[Reading]:
 
 def taken_otherwise(text: str, dialect: str = NATIVE) -> bool:
     """Does the text hold what SQLite takes with another meaning than the dialect gives it?"""
-    capitals = text.upper()
+    capitals = _STRING.sub("''", text.upper())
     if any(word in capitals and form.search(capitals) for word, form in _TAKEN_OTHERWISE):
         return True
     meant = _MEANT_OTHERWISE.get(dialect)

@@ -231,6 +231,18 @@ def test_a_context_in_any_dialect(context, sql, expected):
     assert run(built.db, readings(sql, built.dialect, Scope()), Rights.READ, budget())[1].rows == expected
 
 
+@pytest.mark.parametrize(
+    ("context", "dialect"),
+    [
+        ("CREATE TABLE `t` ([a] VARCHAR2(20), b TINYINT UNSIGNED); INSERT INTO t VALUES ('+49 TOP', 1);", NATIVE),
+        ("CREATE TABLE t (a SERIAL)", "postgres"),
+        ("CREATE TABLE t (a INT) ENGINE=InnoDB", "mysql"),
+    ],
+)
+def test_a_context_that_sqlite_takes_speaks_for_no_other_dialect(context, dialect):
+    assert build(context, CLOCK, budget).dialect == dialect
+
+
 def test_a_statement_that_cannot_run_is_left_out_and_told_of():
     built = build("CREATE TABLE t (a INT); CREATE TABEL u (b); INSERT INTO t VALUES (1)", CLOCK, budget)
     assert built.db.execute("SELECT a FROM t").fetchall() == [(1,)]
