@@ -79,7 +79,7 @@ def _width(query: exp.Query, schema: Schema) -> int | None:
         return None
     width = 0
     for projection in query.expressions:
-        if not projection.is_star or isinstance(projection, exp.Count):
+        if not projection.is_star:
             width += 1
             continue
         qualifier = projection.table if isinstance(projection, exp.Column) else ""

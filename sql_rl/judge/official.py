@@ -73,9 +73,7 @@ def _column_orders(
 ) -> Iterator[tuple[int, ...]]:
     """The orders of predicted columns that give the gold's rows, extended column by column while the rows fit."""
     width = len(chosen)
-    if not _equal(
-        [row[:width] for row in gold], [tuple(row[place] for place in chosen) for row in predicted], ordered
-    ):
+    if not _equal([row[:width] for row in gold], [tuple(row[place] for place in chosen) for row in predicted], ordered):
         return
     if width == len(gold[0]):
         yield chosen

@@ -101,7 +101,10 @@ def test_no_order_no_keys(db):
     ("sql", "expected"),
     [
         ("SELECT name FROM t ORDER BY grade LIMIT 1", True),
-        ("SELECT grade FROM t ORDER BY grade LIMIT 1", True),  # both show 1, but a query for all of the lowest shows two
+        (
+            "SELECT grade FROM t ORDER BY grade LIMIT 1",
+            True,
+        ),  # both show 1, but a query for all of the lowest shows two
         ("SELECT name FROM t ORDER BY grade LIMIT 2", False),
         ("SELECT name FROM t ORDER BY grade LIMIT 4 OFFSET 2", False),
         ("SELECT name FROM t ORDER BY id LIMIT 2", False),
