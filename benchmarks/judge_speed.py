@@ -4,7 +4,7 @@
 
 Reads Spider's dev and train questions from ../shared/data. Prints
 
-  set-up            the given database and 8 variants built, the gold run on all: median and mean, one process
+  set-up            the given database and 8 variants built, the gold run on all, for each gold: one process
   judgements, warm  972 questions x 4 published systems, golds and variants in the cache, as in a GRPO step
   judgements, cold  the same predictions once each, set-ups included
   golds             each train row's own gold on a context of its own, as offline distillation judges them
@@ -65,10 +65,10 @@ def predictions() -> list[tuple[str, ...]]:
 
 
 def setups(examples: list[Example]) -> list[float]:
-    """Milliseconds of processor time for each example's set-up."""
+    """Milliseconds of processor time for each set-up; questions that share a gold count once."""
     bench = Bench(JudgeSettings(), announce=lambda phase: None)
     spent = []
-    for example in examples:
+    for example in {(example.database, example.gold): example for example in examples}.values():
         started = time.process_time()
         case = bench.case(str(example.database), "", example.gold)
         case.variants  # noqa: B018 - they are built when they are first looked at
