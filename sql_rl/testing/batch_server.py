@@ -13,7 +13,6 @@ import contextlib
 import json
 import random
 import sys
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -24,6 +23,7 @@ from aiohttp import web
 
 from sql_rl.prompts import completion
 from sql_rl.testing.chat_server import chat_completion
+from sql_rl.testing.serving import in_a_thread, listen
 
 # The share of its time at which a batch leaves `validating`, and at which it enters `finalizing`.
 _VALIDATED, _FINALIZING = 0.2, 0.8
@@ -99,30 +99,12 @@ class BatchServer:
     @contextlib.contextmanager
     def running(self) -> Iterator["BatchServer"]:
         """Serves from a thread of its own, on a free port of loopback, until the block ends."""
-        ready = threading.Event()
-        loop, finish = asyncio.new_event_loop(), asyncio.Event()
-
-        async def serve() -> None:
-            runner = await self.start()
-            ready.set()
-            await finish.wait()
-            await runner.cleanup()
-
-        thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
-        thread.start()
-        ready.wait(10)
-        try:
+        with in_a_thread(self.start):
             yield self
-        finally:
-            loop.call_soon_threadsafe(finish.set)
-            thread.join(10)
-            loop.close()
 
     async def start(self) -> web.AppRunner:
         """Opens the port (`port`, or a free one) in the running loop."""
-        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self.port).start()
+        runner = await listen(self._app(), self.port)
         self.port = runner.addresses[0][1]
         return runner
 

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import json
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -23,6 +22,7 @@ from aiohttp import web
 
 from sql_rl.prompts import completion
 from sql_rl.testing.server_limits import Gate, ServerLimits
+from sql_rl.testing.serving import in_a_thread, listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class ChatServer:
     in_flight: int = 0
     most_in_flight: int = 0
     port: int = 0
+    gate: Gate | None = None
 
     @property
     def url(self) -> str:
@@ -84,39 +85,18 @@ class ChatServer:
     @contextlib.contextmanager
     def running(self) -> Iterator["ChatServer"]:
         """Serves from a thread of its own, on a free port of loopback, until the block ends."""
-        ready, finish = threading.Event(), asyncio.Event()
-
-        async def serve() -> None:
-            self._loop = asyncio.get_running_loop()
-            await self.start()
-            ready.set()
-            await finish.wait()
-            await self._runner.cleanup()
-
-        thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
-        thread.start()
-        ready.wait(10)
-        try:
+        with in_a_thread(self.start):
             yield self
-        finally:
-            self._loop.call_soon_threadsafe(finish.set)
-            thread.join(10)
 
-    gate: Gate | None = None
-    _loop: Any = None
-    _runner: Any = None
-
-    async def start(self) -> None:
+    async def start(self) -> web.AppRunner:
         """Opens the port (`port`, or a free one) in the running loop."""
         self.gate = Gate(self.limits)
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/stats", self._stats)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=2048)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        runner = await listen(app, self.port)
+        self.port = runner.addresses[0][1]
+        return runner
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         self.in_flight += 1
