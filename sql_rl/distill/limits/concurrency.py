@@ -5,8 +5,8 @@ proportion to the share that was refused (DCTCP, Alizadeh et al., SIGCOMM 2010),
 costs a little, and a wall costs a half in each round trip.
 """
 
-START = 32  # in flight at once in the first moment; doubled every
-DOUBLING = 0.02  # seconds without a refusal: connections open one after another, and 256 are reached in 60 ms
+START = 64  # in flight at once in the first moment; doubled every
+DOUBLING = 0.01  # seconds without a refusal: connections open one after another, and 256 are reached in 20 ms
 PER_REFUSAL = 0.5  # of a slot: a round trip in which everything is refused halves the limit, by however many answers
 
 
