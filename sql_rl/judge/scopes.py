@@ -28,7 +28,17 @@ from sql_rl.judge.schema import Schema, Table
 
 def read_demands(gold_tree: exp.Expression, schema: Schema) -> Demands:
     """The demands of a gold in SQLite's dialect. Never fails: what it does not know, it leaves out."""
-    return _Reader(gold_tree, schema).demands()
+    return _Reader(_query_of(gold_tree), schema).demands()
+
+
+def _query_of(tree: exp.Expression) -> exp.Expression:
+    """The query for the rows that a DELETE or UPDATE touches and the values it works out; other trees as they are."""
+    if not isinstance(tree, exp.Delete | exp.Update) or tree.this is None:
+        return tree
+    worked_out = [change.expression for change in tree.expressions if isinstance(change, exp.EQ)]
+    query = exp.select("*", *worked_out).from_(tree.this)
+    where = tree.args.get("where")
+    return query.where(where.this) if where else query
 
 
 _COMPARISONS = {exp.EQ: "=", exp.Is: "=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.Like: "like"}

@@ -105,6 +105,7 @@ def _attempt(draft: Draft, turn: int) -> Attempt | None:
     asked = grouping is not None and bool(grouping.sizes or grouping.bounds)
     times = _group_size(draft, grouping, turn)
     sources = [source for scope in chosen for source in scope.sources]
+    sources = [source for source in sources if source not in _absent(draft, choices)] or sources
     return Attempt(
         chosen,
         [draft.pick(sources)] if random.random() < 0.1 else sources,
@@ -116,6 +117,20 @@ def _attempt(draft: Draft, turn: int) -> Attempt | None:
         alike=times > 1 and random.random() < 0.4,
         alone=random.random() < (0.7 if asked else 0.4),
     )
+
+
+def _absent(draft: Draft, choices: Sequence[Choice]) -> set[int]:
+    """Sources of which a column that is never NULL has to be NULL: an outer join finds no row there (an anti-join)."""
+    return {
+        leaf.node[0]
+        for leaf, met in choices
+        if met and isinstance(leaf, Leaf) and leaf.op == "null" and _is_required(draft, leaf.node)
+    }
+
+
+def _is_required(draft: Draft, node: Node) -> bool:
+    source, place, _ = _column(draft, node)
+    return draft.world.sources[source].required[place]
 
 
 def _group_size(draft: Draft, scope: Scope | None, turn: int) -> int:
@@ -187,7 +202,7 @@ def _fitting(draft: Draft, plan: Plan, place: int, leaves: list[tuple[Leaf, bool
         return pool
     tests = [(Leaf(leaf.node, leaf.op, values.coerce(leaf.value, affinity)), met) for leaf, met in leaves]
     if any(leaf.op == "null" and met for leaf, met in tests):
-        return [None]
+        return pool if plan.required[place] else [None]
     near = [values.coerce(value, affinity) for leaf, _ in tests for value in values.around(leaf, domain.dated)]
     if domain.whole:
         near = [value for value in near if not values.is_fraction(value)]

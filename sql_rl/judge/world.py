@@ -33,9 +33,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A table to be filled. name: folded. domains, nullable, many: of each stored column.
+    """A table to be filled. name: folded. domains, required, nullable, many: of each stored column.
 
-    nullable: it may hold NULL. many: it suits many different values, since it completes a key or the gold ranks by
+    required: it is declared NOT NULL or belongs to a key, so that it never holds NULL. nullable: it may now and then.
+    many: it suits many different values, since it completes a key or the gold ranks by
     it. ranked: the places that the gold ranks by. keys: places of the columns of unique keys. rowid: the place of the
     INTEGER PRIMARY KEY, which holds nothing but integers. references: declared foreign keys that can be followed, and
     those that the gold's joins imply. asked: the gold reads this table.
@@ -44,6 +45,7 @@ class Plan:
     table: Table
     name: str
     domains: tuple[Domain, ...]
+    required: tuple[bool, ...]
     nullable: tuple[bool, ...]
     many: tuple[bool, ...]
     ranked: tuple[int, ...]
@@ -96,14 +98,15 @@ def _plan(
     keys = tuple(key for key in keys if None not in key)
     keyed = {place for key in keys for place in key}
     referring = {place for reference in refers for place in reference.places}
+    required = tuple(column.not_null or place in keyed for place, column in enumerate(table.stored))
     ranked = tuple(place for place, domain in enumerate(domains) if domain.ranked)
     return Plan(
         table,
         table.name.casefold(),
         domains,
+        required,
         nullable=tuple(
-            not (column.not_null or place in ranked or place in keyed) and _may_be_null(rows, place)
-            for place, column in enumerate(table.stored)
+            not (required[place] or place in ranked) and _may_be_null(rows, place) for place in range(len(domains))
         ),
         many=tuple(p in ranked or (p in keyed and p not in referring) for p in range(len(domains))),
         ranked=ranked,

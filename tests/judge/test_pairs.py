@@ -120,6 +120,18 @@ PAIRS = [
     ("big integers beyond floats", "SELECT 9007199254740993", "SELECT 9007199254740992", MISMATCH),
     ("a rounded average", "SELECT avg(price) FROM book", "SELECT round(avg(price), 1) FROM book", MISMATCH),
     ("a percentage as a fraction", "SELECT 100.0 * count(note) / count(*) FROM book", "SELECT 1.0 * count(note) / count(*) FROM book", MISMATCH),
+    # A key is never NULL, so that an outer join without a partner, NOT EXISTS and NOT IN agree.
+    ("NOT EXISTS for an outer join without a partner", "SELECT a.name FROM author a LEFT JOIN book b ON b.author_id = a.id WHERE b.id IS NULL", "SELECT name FROM author WHERE NOT EXISTS (SELECT 1 FROM book WHERE author_id = author.id)", RIGHT),
+    ("an outer join without a partner for NOT EXISTS", "SELECT name FROM author a WHERE NOT EXISTS (SELECT 1 FROM loan l WHERE l.book_id = a.id)", "SELECT a.name FROM author a LEFT JOIN loan l ON l.book_id = a.id WHERE l.book_id IS NULL", RIGHT),
+    ("the key counted for the rows", "SELECT count(*) FROM book", "SELECT count(id) FROM book", RIGHT),
+    # Changes of data, told apart by the state after them.
+    ("a DELETE put otherwise", "DELETE FROM book WHERE price < 7", "DELETE FROM book WHERE NOT price >= 7", RIGHT),
+    ("a DELETE at the boundary", "DELETE FROM book WHERE price < 7", "DELETE FROM book WHERE price <= 7", LUCKY),
+    ("a DELETE beside the boundary", "DELETE FROM book WHERE pages > 205", "DELETE FROM book WHERE pages > 206", LUCKY),
+    ("an UPDATE of the same rows by accident", "UPDATE author SET born = 1951 WHERE id = 1", "UPDATE author SET born = 1951 WHERE name = 'Ann'", LUCKY),
+    ("an UPDATE with OR for AND", "UPDATE author SET country = 'Cuba' WHERE name = 'Zoe' AND country = 'Peru'", "UPDATE author SET country = 'Cuba' WHERE name = 'Zoe' AND country = 'Chile'", LUCKY),
+    ("an UPDATE to another value", "UPDATE book SET price = price + 1 WHERE year = 1990", "UPDATE book SET price = price + 2 WHERE year = 1990", MISMATCH),
+    ("a query for a change", "DELETE FROM book WHERE price < 7", "SELECT * FROM book WHERE price < 7", WRONG),
 ]  # fmt: skip
 
 
