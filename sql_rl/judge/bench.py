@@ -16,7 +16,7 @@ import apsw
 from sql_rl.judge.allowance import Allowance
 from sql_rl.judge.case import Case, only_statement
 from sql_rl.judge.database import run
-from sql_rl.judge.dialect import readings
+from sql_rl.judge.dialects.dialect import readings
 from sql_rl.judge.ground import Ground
 from sql_rl.judge.outcomes import GoldAudit, Scores, Table, Vote
 from sql_rl.judge.published import score

@@ -12,14 +12,14 @@ from functools import cached_property
 from sql_rl.judge.allowance import Allowance
 from sql_rl.judge.compare import Alignment, Result, same_multiset
 from sql_rl.judge.database import copy, run
-from sql_rl.judge.dialect import Reading, guess, readings
+from sql_rl.judge.dialects.dialect import Reading, guess, readings
+from sql_rl.judge.dialects.statements import split
 from sql_rl.judge.ground import Ground
 from sql_rl.judge.outcomes import GoldAudit
 from sql_rl.judge.reference import Expected, Reference, result_of_gold
 from sql_rl.judge.sandbox import Answer, Rights, Stopped, execute
 from sql_rl.judge.state import read_state, state_difference
-from sql_rl.judge.statements import split
-from sql_rl.judge.variants import Variant, generate
+from sql_rl.judge.variants.generate import Variant, generate
 from sql_rl.judge.verdict import Judgement, Verdict
 
 GIVEN = "given"

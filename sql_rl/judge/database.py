@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import apsw
 
-from sql_rl.judge.dialect import NATIVE, Reading, guess, is_curable, is_skipped, readings, taken_otherwise
+from sql_rl.judge.dialects.dialect import NATIVE, Reading, guess, is_curable, is_skipped, readings, taken_otherwise
+from sql_rl.judge.dialects.scope import Scope
+from sql_rl.judge.dialects.statements import split
 from sql_rl.judge.sandbox import Answer, Budget, FixedClock, Rights, Stopped, execute, open_memory
 from sql_rl.judge.schema import Schema
-from sql_rl.judge.scope import Scope
-from sql_rl.judge.statements import split
 from sql_rl.judge.verdict import Verdict
 
 GIVEN_ROWS = 1_000  # of each table, as raw material for variants

@@ -12,10 +12,10 @@ import apsw
 
 from sql_rl.judge.allowance import Allowance
 from sql_rl.judge.database import Blank, build, given_rows
-from sql_rl.judge.dialect import NATIVE
+from sql_rl.judge.dialects.dialect import NATIVE
+from sql_rl.judge.dialects.scope import Scope
 from sql_rl.judge.sandbox import FixedClock, Stopped, one_line, open_file
 from sql_rl.judge.schema import Schema, read_schema
-from sql_rl.judge.scope import Scope
 from sql_rl.judge.verdict import Verdict
 
 TEMPORAL = ("DATE", "TIME")  # how the declared types begin that hold dates

@@ -10,10 +10,10 @@ from sql_rl.judge.allowance import Allowance
 from sql_rl.judge.compare import Order, Result, Row, same_multiset
 from sql_rl.judge.database import copy
 from sql_rl.judge.determined import depends_on_scan, is_determined, rivals
-from sql_rl.judge.dialect import parse
+from sql_rl.judge.dialects.dialect import parse
+from sql_rl.judge.dialects.rewrite import resolve_strings
 from sql_rl.judge.gold import GoldPlan, analyse
 from sql_rl.judge.ground import Ground
-from sql_rl.judge.rewrite import resolve_strings
 from sql_rl.judge.sandbox import Answer, FixedClock, Rights, Stopped, execute
 from sql_rl.judge.state import State, read_state
 from sql_rl.judge.verdict import Verdict

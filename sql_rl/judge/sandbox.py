@@ -24,7 +24,7 @@ from pathlib import Path
 
 import apsw
 
-from sql_rl.judge.functions import DICE, register
+from sql_rl.judge.dialects.functions import DICE, register
 from sql_rl.judge.verdict import Verdict
 
 TICK = 5_000  # virtual-machine steps between two looks at the budget: some 0.1 ms

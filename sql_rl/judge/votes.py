@@ -12,7 +12,7 @@ from sql_rl.judge.allowance import Allowance
 from sql_rl.judge.case import only_statement, result_of
 from sql_rl.judge.compare import Alignment, Result
 from sql_rl.judge.database import run
-from sql_rl.judge.dialect import parse, readings
+from sql_rl.judge.dialects.dialect import parse, readings
 from sql_rl.judge.gold import analyse
 from sql_rl.judge.ground import Ground
 from sql_rl.judge.outcomes import Vote

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from sql_rl.judge.bench import Bench
 from sql_rl.judge.database import build, run
-from sql_rl.judge.dialect import NATIVE, guess, readings
+from sql_rl.judge.dialects.dialect import NATIVE, guess, readings
+from sql_rl.judge.dialects.scope import Scope
 from sql_rl.judge.sandbox import Budget, FixedClock, Rights, Stopped, execute, open_memory
-from sql_rl.judge.scope import Scope
 from sql_rl.judge.verdict import Verdict
 from sql_rl.settings import JudgeSettings
 

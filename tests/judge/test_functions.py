@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from sql_rl.judge import dates
-from sql_rl.judge.functions import register
+from sql_rl.judge.dialects import dates
+from sql_rl.judge.dialects.functions import register
 from sql_rl.judge.sandbox import FixedClock, open_memory
 
 CLOCK = FixedClock("2024-06-01T14:30:00+02:00")

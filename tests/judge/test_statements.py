@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sql_rl.judge.statements import split
+from sql_rl.judge.dialects.statements import split
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sql_rl.judge.compare import Result
 from sql_rl.judge.schema import read_schema
-from sql_rl.judge.variants import generate
+from sql_rl.judge.variants.generate import generate
 
 SHOP = """
 CREATE TABLE city (code TEXT PRIMARY KEY, name TEXT NOT NULL, people INT);
@@ -83,7 +83,7 @@ def test_a_variant_does_not_depend_on_how_many_are_asked():
 PROGRAM = """
 import sys, apsw, sqlglot
 from sql_rl.judge.schema import read_schema
-from sql_rl.judge.variants import generate
+from sql_rl.judge.variants.generate import generate
 db = apsw.Connection(":memory:")
 db.execute(sys.argv[1])
 print(generate(read_schema(db), {}, sqlglot.parse_one(sys.argv[2], dialect="sqlite"), 0, 8))

@@ -8,8 +8,8 @@ import re
 
 from sqlglot import exp
 
-from sql_rl.judge.dates import unit_name
-from sql_rl.judge.scope import Handler, Scope, call
+from sql_rl.judge.dialects.dates import unit_name
+from sql_rl.judge.dialects.scope import Handler, Scope, call
 
 DATE_ARITHMETIC = "date arithmetic by DATEADD and DATEDIFF"
 

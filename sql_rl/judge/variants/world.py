@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sql_rl.judge.demands import Demands, Node, Place, Same, Value, conditions
-from sql_rl.judge.domains import Domain, Rows, build_domains, place_of
 from sql_rl.judge.schema import ForeignKey, Schema, Table
+from sql_rl.judge.variants.demands import Demands, Node, Place, Same, Value, conditions
+from sql_rl.judge.variants.domains import Domain, Rows, build_domains, place_of
 
 GIVEN_ROWS = 256  # given rows looked at for a table
 FEW_ROWS = 3  # fewer given rows tell nothing of what a column may hold

@@ -12,13 +12,13 @@ from random import Random
 from sqlglot import exp
 
 from sql_rl.judge.compare import Result, same_multiset
-from sql_rl.judge.demands import Value
-from sql_rl.judge.domains import Rows
-from sql_rl.judge.draft import Draft, Style
 from sql_rl.judge.schema import Schema
-from sql_rl.judge.scopes import read_demands
-from sql_rl.judge.witness import plant_witness
-from sql_rl.judge.world import World, build_world
+from sql_rl.judge.variants.demands import Value
+from sql_rl.judge.variants.domains import Rows
+from sql_rl.judge.variants.draft import Draft, Style
+from sql_rl.judge.variants.scopes import read_demands
+from sql_rl.judge.variants.witness import plant_witness
+from sql_rl.judge.variants.world import World, build_world
 
 TINY = Style(asked=(1, 1), spare=(1, 2), variety=(1, 2), special=0.5, nulls=0.0, witnesses=1)
 STYLES = (

@@ -7,10 +7,10 @@ nothing; as in SQL, a CHECK is kept unless it is false, so NULL keeps any.
 import sqlglot
 from sqlglot import exp
 
-from sql_rl.judge import values
-from sql_rl.judge.demands import Both, Either, Formula, Leaf, Not, Place, Same, Value, conditions
 from sql_rl.judge.schema import Schema
-from sql_rl.judge.scopes import read_demands
+from sql_rl.judge.variants import values
+from sql_rl.judge.variants.demands import Both, Either, Formula, Leaf, Not, Place, Same, Value, conditions
+from sql_rl.judge.variants.scopes import read_demands
 
 
 def column_checks(schema: Schema) -> dict[Place, list[Formula]]:

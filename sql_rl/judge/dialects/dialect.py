@@ -16,9 +16,9 @@ from sqlglot import exp
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from sql_rl.judge.definitions import statements_for_sqlite
-from sql_rl.judge.rewrite import for_sqlite, resolve_strings
-from sql_rl.judge.scope import Scope
+from sql_rl.judge.dialects.definitions import statements_for_sqlite
+from sql_rl.judge.dialects.rewrite import for_sqlite, resolve_strings
+from sql_rl.judge.dialects.scope import Scope
 
 NATIVE = "sqlite"
 OTHERS = ("mysql", "postgres", "tsql", "bigquery", "snowflake", "oracle")

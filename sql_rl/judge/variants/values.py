@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import islice
 from random import Random
 
-from sql_rl.judge.demands import Leaf, Value, number, whole
+from sql_rl.judge.variants.demands import Leaf, Value, number, whole
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")

@@ -14,7 +14,7 @@ from functools import lru_cache, wraps
 
 import apsw
 
-from sql_rl.judge import dates
+from sql_rl.judge.dialects import dates
 
 LONGEST = 1_000_000  # characters that a function returns; SQLite's own length limit then refuses the rest
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import sqlglot
 from sqlglot import exp
 
-from sql_rl.judge.demands import (
+from sql_rl.judge.schema import Schema, Table
+from sql_rl.judge.variants.demands import (
     ALWAYS,
     Both,
     Demands,
@@ -23,7 +24,6 @@ from sql_rl.judge.demands import (
     Value,
     number,
 )
-from sql_rl.judge.schema import Schema, Table
 
 
 def read_demands(gold_tree: exp.Expression, schema: Schema) -> Demands:

@@ -7,8 +7,8 @@ that define or change data are taken further by `definitions.py`.
 
 from sqlglot import exp
 
-from sql_rl.judge.rewrite_dates import DATE_ARITHMETIC, DATE_HANDLERS, DATE_PHRASES, bare, sum_of_dates
-from sql_rl.judge.scope import Handler, Scope, call
+from sql_rl.judge.dialects.rewrite_dates import DATE_ARITHMETIC, DATE_HANDLERS, DATE_PHRASES, bare, sum_of_dates
+from sql_rl.judge.dialects.scope import Handler, Scope, call
 
 
 def for_sqlite(tree: exp.Expression, scope: Scope) -> tuple[exp.Expression, tuple[str, ...]]:

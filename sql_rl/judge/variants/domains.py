@@ -9,10 +9,10 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sql_rl.judge import values
-from sql_rl.judge.checks import column_checks, permits
-from sql_rl.judge.demands import Demands, Leaf, Node, Place, Same, Value, conditions
 from sql_rl.judge.schema import Column, Schema
+from sql_rl.judge.variants import values
+from sql_rl.judge.variants.checks import column_checks, permits
+from sql_rl.judge.variants.demands import Demands, Leaf, Node, Place, Same, Value, conditions
 
 GIVEN_VALUES = 32  # different given values kept for a column
 

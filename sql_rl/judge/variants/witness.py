@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from sql_rl.judge import values
-from sql_rl.judge.demands import Both, Either, Formula, Leaf, Node, Not, Same, Scope, Value
-from sql_rl.judge.domains import Domain, grouped
-from sql_rl.judge.draft import Draft
-from sql_rl.judge.world import Plan
+from sql_rl.judge.variants import values
+from sql_rl.judge.variants.demands import Both, Either, Formula, Leaf, Node, Not, Same, Scope, Value
+from sql_rl.judge.variants.domains import Domain, grouped
+from sql_rl.judge.variants.draft import Draft
+from sql_rl.judge.variants.world import Plan
 
 LARGEST_GROUP = 60
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from sql_rl.judge import values
-from sql_rl.judge.demands import Value
-from sql_rl.judge.domains import Domain
-from sql_rl.judge.world import Plan, Reference, World
+from sql_rl.judge.variants import values
+from sql_rl.judge.variants.demands import Value
+from sql_rl.judge.variants.domains import Domain
+from sql_rl.judge.variants.world import Plan, Reference, World
 
 T = TypeVar("T")
 Row = list[Value]
