@@ -64,7 +64,7 @@ class BatchServer:
     fates: of the next batches, in the order in which they are created; fate: of all others.
     faults: call -> what meets its next ones: a status to answer without doing anything; 'lost' does it and drops the
     connection. Calls are upload, create, list, retrieve, content, cancel. hold: a call that is done but not answered
-    until this is another one. calls: how often each came. answered: how often each prompt got an answer.
+    until this is another one. calls: how often each came. answered: how often each custom_id got an answer.
     """
 
     answers: Mapping[str, str] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class BatchServer:
 
     @property
     def answered_twice(self) -> int:
-        """Answers to prompts that had got one before."""
+        """Answers to requests that had got one before."""
         return sum(n - 1 for n in self.answered.values())
 
     @contextlib.contextmanager
@@ -262,6 +262,7 @@ class BatchServer:
                 errors.append(line | {"error": {"code": f"batch_{batch.fate.end}", "message": message}})
                 continue
             status, body = self._answer(request["body"])
+            self.answered[request["custom_id"]] += status == 200
             line["response"] = {"status_code": status, "request_id": f"req_{number}", "body": body}
             (output if status == 200 else errors).append(line)
         for name, lines in (("output_file_id", output), ("error_file_id", errors)):
@@ -279,7 +280,6 @@ class BatchServer:
             question = prompt.rpartition("Question: ")[2].strip()
             text = completion(f"I answer: {question}", self.answers.get(question, "SELECT 1"))
             status, content = 200, chat_completion(body, text)
-        self.answered[prompt] += status == 200
         return status, content
 
     def _told(self, batch: _Batch) -> dict[str, Any]:

@@ -149,7 +149,7 @@ async def test_the_same_question_in_two_rows_is_paid_once(bench: Bench):
     async with bench.run() as ask:
         first, second = await asyncio.gather(ask(request(0, "q7")), ask(request(1, "q7")))
     assert first == second
-    assert bench.server.answered == {"Question: q7": 1}
+    assert bench.server.answered.total() == 1
 
 
 async def test_a_full_file_is_followed_by_another(bench: Bench, monkeypatch: pytest.MonkeyPatch):

@@ -5,6 +5,7 @@ the journal.
 """
 
 import dataclasses
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -21,18 +22,17 @@ def packed(
     requests: Iterable[tuple[str, Mapping[str, Any]]], max_lines: int, max_bytes: int
 ) -> Iterator[tuple[list[str], bytes]]:
     """Requests (key, body of the chat request) as files, each with the keys in it, in the order they came."""
-    keys, lines, size = list[str](), list[bytes](), 0
+    keys, file = list[str](), io.BytesIO()
     for key, body in requests:
         content = {"custom_id": key, "method": "POST", "url": ENDPOINT, "body": body}
         line = json.dumps(content, separators=(",", ":")).encode() + b"\n"
-        if lines and (len(lines) == max_lines or size + len(line) > max_bytes):
-            yield keys, b"".join(lines)
-            keys, lines, size = [], [], 0
+        if keys and (len(keys) == max_lines or file.tell() + len(line) > max_bytes):
+            yield keys, file.getvalue()
+            keys, file = [], io.BytesIO()
         keys.append(key)
-        lines.append(line)
-        size += len(line)
-    if lines:
-        yield keys, b"".join(lines)
+        file.write(line)
+    if keys:
+        yield keys, file.getvalue()
 
 
 def result(line: bytes, price_share: float) -> tuple[str, Answer]:
