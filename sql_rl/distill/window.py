@@ -21,6 +21,7 @@ FIRST_BACKOFF = 0.5  # seconds; doubled with each try, up to
 LONGEST_BACKOFF = 60.0
 TRIES = 8  # of one request, some two minutes of back-off in all
 TRIES_UNREACHED = 3  # before any request got an answer: a wrong URL should not take minutes to be told
+SPREAD = 0.1  # how much longer than asked for a pause may be
 LONGEST_PAUSE = 3600.0  # seconds; a server that asks for more is left to the next run of the same command
 
 
@@ -118,7 +119,7 @@ class Window:
             case Throttled(retry_after=None):
                 self._admission.refused(ticket, None, now)
             case Throttled(retry_after=seconds):
-                pause = seconds + self._jitter.random()  # the other clients of this key were told the same
+                pause = seconds * (1 + SPREAD * self._jitter.random())  # the key's other clients were told the same
                 self._admission.refused(ticket, pause, now)
             case TimedOut():
                 self._admission.late()

@@ -226,7 +226,7 @@ async def test_a_pause_that_the_server_asks_for_holds_for_everybody():
     assert times[:2] == [0.0, 0.0]
     assert all(t >= 30.0 for t in times[2:])
     assert teacher.times(1)[1] == times[2], "the refused one is the first to go on"
-    assert 29.0 <= window.throttled_seconds <= 31.1
+    assert 29.0 <= window.throttled_seconds <= 33.0
 
 
 @virtually
@@ -292,7 +292,7 @@ async def test_time_outs_close_the_window_of_a_slow_server():
     window = Window(teacher, 256, asyncio.Event())
     assert await send_all(window, 2000) == [REPLY] * 2000
     assert window.limit < 60, "what can be answered within a minute"
-    assert now() <= 1.3 * 2000 / 4 * 5.0
+    assert now() <= 1.4 * 2000 / 4 * 5.0
 
 
 # -- ends -------------------------------------------------------------------------------------------------------------

@@ -2,20 +2,20 @@
 
 Chiu and Jain, "Analysis of the increase and decrease algorithms for congestion avoidance" (1989), with the decrease in
 proportion to the share that was refused (DCTCP, Alizadeh et al., SIGCOMM 2010), so that a tenth of refusals by chance
-costs a little, and a wall costs a half in each round trip.
+costs a little, and a wall costs three tenths in each round trip (CUBIC's factor, RFC 9438).
 """
 
 START = 64  # in flight at once in the first moment; doubled every
 DOUBLING = 0.01  # seconds without a refusal: connections open one after another, and 256 are reached in 20 ms
-PER_REFUSAL = 0.5  # of a slot: a round trip in which everything is refused halves the limit, by however many answers
+PER_REFUSAL = 0.3  # of a slot: so much of the limit goes in a round trip in which everything is refused
 
 
 class Concurrency:
     """The limit, between 1 and `ceiling`.
 
-    Each refusal takes half a slot, and counts once: a round trip costs at most half of the limit. Each answer gives
-    `step / limit`, so `step` a round trip; the step is one slot, and doubles with each round trip that goes without a
-    refusal, up to the limit itself (slow start): a run soon finds back to a server that has recovered.
+    Each refusal takes a part of a slot, and counts once: a round trip costs no more than that part of the limit. Each
+    answer gives `step / limit`, so `step` a round trip; the step is one slot, and doubles with each round trip that
+    goes without a refusal, up to the limit itself (slow start): a run soon finds back to a server that has recovered.
 
     grows_at: when the limit grows by itself, in the quick start; None otherwise.
     """

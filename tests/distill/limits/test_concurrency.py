@@ -63,7 +63,7 @@ def test_it_settles_at_what_the_server_takes(ceiling: int, n: int):
     assert max(settled) <= min(n, ceiling) + 2, "and does not swing"
     assert result.served >= 0.95 * min(n, ceiling) * 100 - n
     late = simulate(ceiling, capacity(n), seconds=200 * LATENCY).refused - result.refused
-    assert late <= 100 * 3, "a few refusals in each round trip"
+    assert late <= 100 * 4, "a few refusals in each round trip"
 
 
 @pytest.mark.parametrize("ceiling", [1, 8, 64, 256, 1000])
@@ -89,19 +89,19 @@ def test_a_quick_start_ends_with_the_first_refusal():
     assert concurrency.limit(10.0) == 63
 
 
-def test_a_round_trip_of_refusals_costs_a_half():
+def test_a_round_trip_of_refusals_costs_three_tenths():
     concurrency = Concurrency(64)
     concurrency.limit(0.0)
     concurrency.limit(1.0)
     for _ in range(64):
         concurrency.refused()
-    assert concurrency.limit(1.0) == 32
+    assert concurrency.limit(1.0) == 44
 
 
 def test_a_tenth_of_refusals_by_chance_leaves_a_good_part_of_the_window():
     chance = random.Random(0)
     result = simulate(64, lambda in_service, now: chance.random() > 0.1, seconds=200 * LATENCY)
-    assert 12 <= sum(result.history[20:]) / len(result.history[20:]) <= 40
+    assert 24 <= sum(result.history[20:]) / len(result.history[20:]) <= 48
 
 
 def test_it_finds_back_to_a_server_that_has_recovered():
