@@ -7,14 +7,15 @@ of, so that a gold that does without it can still be judged.
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import apsw
 
 from sql_rl.judge.dialects.dialect import NATIVE, Reading, guess, is_curable, is_skipped, readings, taken_otherwise
 from sql_rl.judge.dialects.scope import Scope
 from sql_rl.judge.dialects.statements import split
-from sql_rl.judge.sandbox import Answer, Budget, FixedClock, Rights, Stopped, execute, open_memory
-from sql_rl.judge.schema import Schema
+from sql_rl.judge.sandbox import MOST_PARAMETERS, Answer, Budget, FixedClock, Rights, Stopped, execute, open_memory
+from sql_rl.judge.schema import Schema, Table
 from sql_rl.judge.verdict import Verdict
 
 GIVEN_ROWS = 1_000  # of each table, as raw material for variants
@@ -23,8 +24,7 @@ GIVEN_ROWS = 1_000  # of each table, as raw material for variants
 @dataclass(frozen=True, slots=True)
 class Built:
     """A context's database. dialect: the one that its statements bear the marks of, NATIVE where SQLite took them
-    all as they stand. rewrites: what was changed to run
-    them. problems: one line for each statement that could not be run."""
+    all as they stand. rewrites: what was changed to run them. problems: a line for each statement that could not be."""
 
     db: apsw.Connection
     dialect: str
@@ -106,23 +106,26 @@ class Blank:
         db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
         with db:
             for name, table_rows in rows.items():
-                table = schema.by_name[name.casefold()]
-                columns = ", ".join(_quoted(column.name) for column in table.stored)
-                places = ", ".join("?" * len(table.stored))
-                insert = f"INSERT OR IGNORE INTO main.{_quoted(name)} ({columns}) VALUES ({places})"
-                _insert(db, _quoted(name), insert, table_rows)
+                _insert(db, schema.by_name[name.casefold()], table_rows)
         db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
         return db
 
 
-def _insert(db: apsw.Connection, table: str, insert: str, rows: Sequence[tuple]) -> None:
+def _insert(db: apsw.Connection, table: Table, rows: Sequence[tuple]) -> None:
+    """Insert rows, many with each statement: preparing one costs more than running it."""
+    name = f"main.{_quoted(table.name)}"
+    insert = f"INSERT OR IGNORE INTO {name} ({', '.join(_quoted(column.name) for column in table.stored)}) VALUES "
+    places = f"({', '.join('?' * len(table.stored))})"
+    at_once = max(1, MOST_PARAMETERS // len(table.stored))
     try:
-        db.executemany(insert, rows)
+        for start in range(0, len(rows), at_once):
+            part = rows[start : start + at_once]
+            db.execute(insert + ", ".join([places] * len(part)), tuple(chain.from_iterable(part)))
     except apsw.Error:  # a type that the column refuses, which OR IGNORE does not ignore: the other rows can stay
-        db.execute(f"DELETE FROM main.{table}")
+        db.execute(f"DELETE FROM {name}")
         for row in rows:
             with contextlib.suppress(apsw.Error):
-                db.execute(insert, row)
+                db.execute(insert + places, row)
 
 
 def given_rows(db: apsw.Connection, schema: Schema) -> dict[str, list[tuple]]:

@@ -32,6 +32,7 @@ WEIGHED = 50  # rows between two looks at the size of a result
 MAX_VALUE = 1_000_000  # bytes; the longest string, blob or row
 ADDRESS_SPACE = 512 * 2**20  # bytes; resident memory cannot exceed it
 
+MOST_PARAMETERS = 1000  # at least as many as a table may have columns: rows are inserted with them
 LIMITS = {
     apsw.SQLITE_LIMIT_LENGTH: MAX_VALUE,
     apsw.SQLITE_LIMIT_COLUMN: 1000,
@@ -41,7 +42,7 @@ LIMITS = {
     apsw.SQLITE_LIMIT_FUNCTION_ARG: 100,
     apsw.SQLITE_LIMIT_ATTACHED: 0,
     apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000,
-    apsw.SQLITE_LIMIT_VARIABLE_NUMBER: 1000,  # as many as columns: rows are inserted with them
+    apsw.SQLITE_LIMIT_VARIABLE_NUMBER: MOST_PARAMETERS,
     apsw.SQLITE_LIMIT_TRIGGER_DEPTH: 20,
     apsw.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
