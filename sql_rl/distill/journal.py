@@ -5,7 +5,9 @@ line says which run it is; a torn last line is cut off; other lines that cannot 
 would be paid twice. In memory there is one integer for each line, not its text.
 
 Line kinds: `run` (the first), `completion` (what a teacher answered), `refusal` (a request that must not be sent
-again), `judgement` (what the judge said of a query), `vote` (which of several queries agree).
+again), `judgement` (what the judge said of a query), `vote` (which of several queries agree), `batch`, `submitted` and
+`harvested` (requests that travel together, batches/ledger.py). No two kinds begin with the same letter, by which the
+index tells them apart.
 """
 
 import errno
@@ -60,20 +62,19 @@ class Journal:
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
         """The line of that kind and key, None if there is none."""
         offset = self._offsets.get(_index(kind, key))
-        if offset is None:
-            return None
+        return None if offset is None else self._at(offset)
+
+    def all(self, kind: str) -> Iterator[dict[str, Any]]:
+        """The lines of that kind that are there now, in the order in which they were added."""
+        letter = kind[0].encode()
+        for offset in [offset for index, offset in self._offsets.items() if index[:1] == letter]:
+            yield self._at(offset)
+
+    def _at(self, offset: int) -> dict[str, Any]:
         length = 4096
         while b"\n" not in (line := os.pread(self._fd, length, offset)):
             length *= 4
         return json.loads(line[: line.index(b"\n")])
-
-    def all(self, kind: str) -> Iterator[dict[str, Any]]:
-        """The lines of that kind in the order in which they were added, as they are now in the file."""
-        with self.path.open("rb") as file:
-            for line in file:
-                content = json.loads(line)
-                if content["kind"] == kind:
-                    yield content
 
     def add(self, kind: str, key: str, content: Mapping[str, Any]) -> None:
         """Appends a line, where there is none of that kind and key, and hands it to the operating system.

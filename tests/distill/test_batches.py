@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from sql_rl.configure import Secrets
-from sql_rl.distill.batches import Batches, batches
+from sql_rl.distill.batches import Batches, batches, check_none_open
 from sql_rl.distill.batches.lines import packed, result
 from sql_rl.distill.journal import Journal
 from sql_rl.distill.recorded import RecordedTeacher, request_key
@@ -351,10 +351,24 @@ async def test_a_stop_leaves_the_batch_to_the_next_run(bench: Bench):
         assert {type(a) for a in answers} == {Stopped}
         with pytest.raises(Stopped):
             await ask(request(5))
-    assert bench.said[-1].startswith("4 requests in a batch go on at the provider; the same command harvests them")
+    assert bench.said[-1].startswith("still at the provider: 4 requests in 1 batch; the same command harvests")
     bench.stop.clear()
     assert right(await bench.ask(4))
     assert (len(bench.server.batches), bench.server.answered_twice) == (1, 0)
+
+
+async def test_a_run_that_asks_one_by_one_must_not_start_while_batches_travel(bench: Bench):
+    bench.server.fates = [Fate(seconds=HOUR)]
+    async with bench.run() as ask:
+        early = asyncio.create_task(ask(request(0)))
+        await until(lambda: bench.server.batches)
+        early.cancel()
+    wrong = r"at the provider: 1 request in 1 batch; carry on with --batch-api"
+    with Journal(bench.path, {}, 1, lambda: None) as journal, pytest.raises(UsageError, match=wrong):
+        check_none_open(journal)
+    assert right(await bench.ask(1))
+    with Journal(bench.path, {}, 1, lambda: None) as journal:
+        check_none_open(journal)
 
 
 async def test_what_still_travels_is_waited_for_while_others_depart(bench: Bench):
@@ -460,7 +474,9 @@ async def test_sigterm_says_when_to_come_back(bench: Bench, program: Callable[[]
         stopped.send_signal(signal.SIGTERM)
         _, problems = stopped.communicate(timeout=30)
     assert stopped.returncode == 3
-    assert "12 requests in a batch go on at the provider; the same command harvests them, all by 2" in problems
+    assert (
+        "still at the provider: 12 requests in 1 batch; the same command harvests what has ended, and by 2" in problems
+    )
     assert "sk-secret" not in problems
     with program() as carried_on:
         assert carried_on.communicate(timeout=30)[0].count("SELECT") == 12

@@ -67,7 +67,7 @@ class Batches:
     @property
     def in_flight(self) -> int:
         """Requests that are at the provider, or on their way."""
-        return sum(len(intent.rows) for intent in self._ledger.open.values())
+        return self._ledger.requests
 
     async def __aenter__(self) -> Self:
         await self._api.__aenter__()
@@ -84,10 +84,9 @@ class Batches:
         await self._api.__aexit__(*failure)
         if left := self._ledger.open.values():
             until = datetime.fromtimestamp(max(intent.at for intent in left) + WINDOW_HOURS * 3600)
-            batches = "a batch" if len(left) == 1 else f"{len(left)} batches"
             self._say(
-                f"{self.in_flight:,} requests in {batches} go on at the provider; "
-                f"the same command harvests them, all by {until:%Y-%m-%d %H:%M}"
+                f"still at the provider: {self._ledger.told()}; the same command harvests what has ended, "
+                f"and by {until:%Y-%m-%d %H:%M} all has"
             )
         if failure[0] is None and not isinstance(self._over, SqlRlError | Stopped | None):
             raise self._over  # a bug, while nobody was waiting

@@ -6,12 +6,22 @@ without the last is open: the next run looks for it before its requests may be a
 """
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sql_rl.distill.journal import Journal, key_of
 from sql_rl.distill.recorded import completion_in
+from sql_rl.errors import UsageError
 from sql_rl.teachers.base import Completion, Refusal
+
+
+def check_none_open(journal: Journal) -> None:
+    """For a run that asks one by one. Raises UsageError where batches are open, whose requests it would pay again."""
+    ledger = Ledger(journal, time.time)
+    if ledger.open:
+        where = f"{journal.path.parent}: still at the provider: {ledger.told()}"
+        raise UsageError(f"{where}; carry on with --batch-api until they are harvested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,16 @@ class Ledger:
             for line in journal.all("batch")
             if journal.get("harvested", line["key"]) is None
         }
+
+    @property
+    def requests(self) -> int:
+        """In all open batches."""
+        return sum(len(intent.rows) for intent in self.open.values())
+
+    def told(self) -> str:
+        """What is open, for people: '1,200 requests in 2 batches'."""
+        requests, batches = self.requests, len(self.open)
+        return f"{requests:,} request{'s' * (requests != 1)} in {batches:,} batch{'es' * (batches != 1)}"
 
     def _batch_id(self, name: str) -> str | None:
         line = self._journal.get("submitted", name)
