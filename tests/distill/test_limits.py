@@ -33,7 +33,7 @@ async def test_a_server_with_room_for_five_is_kept_busy_and_not_overrun():
         seconds = time.monotonic() - started
     assert all(isinstance(reply, Completion) for reply in replies)
     assert all(n == 1 for n in server.answered.values()), "nothing is paid twice"
-    assert window.limit <= 8
+    assert window.limit <= 10
     assert seconds <= 2 * 300 / 5 * 0.1, "half of what it can do, on a machine that is busy with other tests"
 
 

@@ -79,7 +79,7 @@ class Admission:
             self._answers = min(self._answers + 1, MEMORY)
             self._mean_completion += (completion_tokens - self._mean_completion) / self._answers
             self._settle(ticket, prompt_tokens + completion_tokens, now)
-        self._concurrency.answered()
+        self._concurrency.answered(in_flight)
         self._plateau.answered(in_flight, now)
         if self._plateau.ceiling != self._concurrency.ceiling:
             self._concurrency.bound(self._plateau.ceiling)

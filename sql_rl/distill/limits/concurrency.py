@@ -38,9 +38,9 @@ class Concurrency:
             self._starting = self.grows_at is not None
         return int(self._limit)
 
-    def answered(self) -> None:
-        """An answer came."""
-        if self._starting or self._limit >= self.ceiling:
+    def answered(self, in_flight: int) -> None:
+        """An answer came, with so many in flight. A limit that was not reached is not tested, and does not grow."""
+        if self._starting or self._limit >= self.ceiling or in_flight < int(self._limit):
             return
         self._quiet += 1 / self._limit
         if self._quiet >= 1:

@@ -43,7 +43,7 @@ def simulate(ceiling: int, accepts: Callable[[int, float], bool], seconds: float
         if accepted:
             in_service -= 1
             result.served += 1
-            concurrency.answered()
+            concurrency.answered(len(events) + 1)
         else:
             result.refused += 1
             concurrency.refused()
@@ -111,6 +111,19 @@ def test_it_finds_back_to_a_server_that_has_recovered():
     history = simulate(256, crowded_for_a_while, seconds=100 * LATENCY).history
     assert max(history[20:50]) <= 6
     assert history[65] == 256, "doubling steps: fifteen round trips"
+
+
+def test_a_limit_that_is_not_reached_does_not_grow():
+    concurrency = Concurrency(64)
+    for _ in range(100):
+        concurrency.refused()
+    limit = concurrency.limit(0.0)
+    for _ in range(1000):
+        concurrency.answered(limit - 1)
+    assert concurrency.limit(0.0) == limit
+    concurrency.answered(limit)
+    concurrency.answered(limit)
+    assert concurrency.limit(0.0) <= limit + 1
 
 
 def test_it_never_falls_below_one():
