@@ -100,6 +100,9 @@ def distill(
     batch_size: Annotated[
         int, typer.Option(help="Requests in flight at once: a sliding window, no barrier.")
     ] = DISTILL.batch_size,
+    batch_api: Annotated[
+        bool, typer.Option("--batch-api", help="Ask by the batch (OpenAI, Groq): for less, answers within a day.")
+    ] = DISTILL.batch_api,
     validate: Annotated[
         bool, typer.Option("--validate", help="Judge each answer by execution against the row's own query.")
     ] = DISTILL.validate,

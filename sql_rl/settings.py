@@ -44,6 +44,7 @@ class DistillSettings:
     split: Annotated[str, "which split of the dataset"] = "train"
     limit: Annotated[int | None, Ge(1), "rows; the first so many of the split, null takes all"] = 100
     batch_size: Annotated[int, Ge(1), Le(4096), "requests in flight at once; a sliding window, no barrier"] = 8
+    batch_api: Annotated[bool, "ask by the batch (OpenAI, Groq): for less, with an answer within a day"] = False
     validate: Annotated[bool, "judge each answer by execution against the row's own query"] = False
     remove_no_valid: Annotated[bool, "leave rows that are not proven out of data/; needs validate"] = False
     retries: Annotated[int, Ge(0), Le(100), "further attempts where an answer came but is no good"] = 3

@@ -9,12 +9,16 @@ An interrupted run, however it was interrupted, is carried on by the same comman
 import asyncio
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from sql_rl.configure import Secrets
+from sql_rl.distill.batches import Batches, check_none_open
 from sql_rl.distill.budget import Budget
 from sql_rl.distill.counters import Counters
 from sql_rl.distill.dataset import kept
@@ -22,8 +26,8 @@ from sql_rl.distill.derive import derive
 from sql_rl.distill.journal import Journal, retire
 from sql_rl.distill.plan import Plan, plan, rows_of
 from sql_rl.distill.progress import Display
-from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher, completion_in
-from sql_rl.distill.settle import settle
+from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher, completion_in, request_key
+from sql_rl.distill.settle import Ask, Policy, settle
 from sql_rl.distill.window import GaveUp, Stopped, Window
 from sql_rl.errors import SqlRlError, StoppedEarlyError
 from sql_rl.examples import Example
@@ -33,6 +37,7 @@ from sql_rl.settings import Settings
 from sql_rl.sources import Source, identity_of_file
 from sql_rl.teachers import open_teacher
 from sql_rl.teachers.base import Teacher
+from sql_rl.teachers.batch_api import MAX_LINES, BatchApi, open_batch_api
 
 # Rows under way for each request in flight: the others wait for a slot, a worker of the judge or their next try, so
 # that no slot is ever empty for want of a row.
@@ -55,6 +60,7 @@ def distill(settings: Settings, secrets: Secrets) -> Report:
     finished until then is in the journal, and in the dataset too where there was room to derive it.
     """
     teacher, run = open_teacher(settings, secrets), plan(settings)
+    batch_api = open_batch_api(settings, secrets) if settings.distill.batch_api else None
     with run.folder.held():
         before = run.folder.read_summary() if settings.distill.resume else {}
         # Of a file its bytes tell whether the rows are the same, so that this takes no time at any size.
@@ -65,14 +71,16 @@ def distill(settings: Settings, secrets: Secrets) -> Report:
             return Report(run.folder.path, before, unchanged=True)
         if not settings.distill.resume:
             retire(run.folder.journal)
-        return asyncio.run(_run(run, source, teacher, before.get("seconds", 0.0)))
+        return asyncio.run(_run(run, source, teacher, batch_api, before.get("seconds", 0.0)))
 
 
 def _is_done(run: Plan, before: dict[str, Any], source: str) -> bool:
     return before.get("status") == "finished" and before.get("settings") == run.stated(source)
 
 
-async def _run(run: Plan, source: Source, teacher: Teacher, seconds_before: float) -> Report:
+async def _run(
+    run: Plan, source: Source, teacher: Teacher, batch_api: BatchApi | None, seconds_before: float
+) -> Report:
     started = time.monotonic() - seconds_before
     stop, unanswered = Stop(), list[str]()
 
@@ -82,8 +90,9 @@ async def _run(run: Plan, source: Source, teacher: Teacher, seconds_before: floa
 
     window = run.settings.distill.batch_size
     with Journal(run.folder.journal, run.identity(), window, disk_is_full) as journal, signals(stop):
-        async with teacher:
-            await _settle_all(run, source, teacher, journal, stop, unanswered)
+        async with teacher, _window(run, teacher, batch_api, journal, stop.admission) as window:
+            ask = RecordedTeacher(journal, teacher, run.model, window, _budget(run, journal))
+            await _settle_all(run, source, run.policy(teacher), ask, journal, stop, unanswered)
         summary = await derive(run, source, teacher, journal, time.monotonic() - started)
     if stop.why and (summary["remaining"] or not isinstance(stop.why, StoppedEarlyError)):
         raise stop.why
@@ -96,13 +105,11 @@ async def _run(run: Plan, source: Source, teacher: Teacher, seconds_before: floa
 
 
 async def _settle_all(
-    run: Plan, source: Source, teacher: Teacher, journal: Journal, stop: Stop, unanswered: list[str]
+    run: Plan, source: Source, policy: Policy, ask: Ask, journal: Journal, stop: Stop, unanswered: list[str]
 ) -> None:
     """Settles every example of the source, as far as `stop` lets it; rows that could not be had go to unanswered."""
-    options, policy, counters = run.settings.distill, run.policy(teacher), Counters(run.price)
-    window = Window(teacher, options.batch_size, stop.admission)
-    ask = RecordedTeacher(journal, teacher, run.model, window, _budget(run, journal))
-
+    options, counters = run.settings.distill, Counters(run.price)
+    rows_under_way = MAX_LINES if options.batch_api else ROWS_PER_REQUEST * options.batch_size
     async with Judge(run.settings.judge) as judge:
         jury = RecordedJudge(journal, run.judge_stamp, judge)
         with Display(source.count, counters, sys.stderr, options.log_format) as display:
@@ -125,7 +132,21 @@ async def _settle_all(
             target = options.target_accepted
             rows = takewhile(lambda _: target is None or counters.accepted < target, source.examples())
             async with every(1.0, beat):
-                await drive(rows, one, ROWS_PER_REQUEST * options.batch_size, stop, options.grace)
+                await drive(rows, one, rows_under_way, stop, options.grace)
+
+
+@asynccontextmanager
+async def _window(
+    run: Plan, teacher: Teacher, batch_api: BatchApi | None, journal: Journal, stop: asyncio.Event
+) -> AsyncIterator[Window | Batches]:
+    """What requests go through: one by one, or by the batch."""
+    if batch_api is None:
+        check_none_open(journal)  # else requests that travel with a batch would be paid again
+        yield Window(teacher, run.settings.distill.batch_size, stop)
+        return
+    key = partial(request_key, model=run.model, teacher=teacher)
+    async with Batches(batch_api, journal, key, teacher.body, stop, partial(print, file=sys.stderr)) as batches:
+        yield batches
 
 
 def _budget(run: Plan, journal: Journal) -> Budget | None:

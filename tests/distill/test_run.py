@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sql_rl.distill.dataset import DISTILLED
+from sql_rl.testing.batch_server import BatchServer
 from sql_rl.testing.chat_server import ChatServer, Faults, chat_completion
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -254,6 +255,19 @@ def test_dry_run_asks_and_writes_nothing(run: Run, tmp_path: Path, rows: Path, s
     assert "How many shops of chain 0" in ended.stdout
     assert server.seen.total() == 0
     assert not (tmp_path / "out").exists()
+
+
+def test_asked_by_the_batch_it_leaves_the_same_rows(run: Run, tmp_path: Path, rows: Path, server: ChatServer):
+    with BatchServer(answers=server.answers).running() as batches:
+        options = ("--dataset-repo-id", rows, "--output-dir", "batched", "--validate", "--batch-api")
+        ended = run("distill", "--base-url", batches.url, *options, API_KEY="sk-x")
+        assert ended.returncode == 0, ended.stderr
+        assert (len(batches.batches), batches.answered_twice) == (1, 0)
+        assert "nothing to do" in run("distill", "--base-url", batches.url, *options, API_KEY="sk-x").stdout
+    assert run(*asking(server, rows, "--validate")).returncode == 0
+    one_by_one, by_the_batch = parts(tmp_path / "out"), parts(tmp_path / "batched")
+    assert [{**r, "cost_usd": 0} for r in by_the_batch[0]] == [{**r, "cost_usd": 0} for r in one_by_one[0]]
+    assert by_the_batch[2]["cost_usd"] == pytest.approx(one_by_one[2]["cost_usd"] / 2, rel=1e-3)
 
 
 # -- faults -----------------------------------------------------------------------------------------------------------
