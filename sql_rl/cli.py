@@ -100,6 +100,11 @@ def distill(
     batch_size: Annotated[
         int, typer.Option(help="Requests in flight at once: a sliding window, no barrier.")
     ] = DISTILL.batch_size,
+    rpm: Annotated[int | None, typer.Option(help="Requests in any minute at most.")] = DISTILL.rpm,
+    tpm: Annotated[int | None, typer.Option(help="Tokens in any minute at most.")] = DISTILL.tpm,
+    service_tier: Annotated[
+        str | None, typer.Option(metavar="TIER", help="Sent to providers that have tiers (flex, priority).")
+    ] = DISTILL.service_tier,
     batch_api: Annotated[
         bool, typer.Option("--batch-api", help="Ask by the batch (OpenAI, Groq): for less, answers within a day.")
     ] = DISTILL.batch_api,

@@ -44,6 +44,9 @@ class DistillSettings:
     split: Annotated[str, "which split of the dataset"] = "train"
     limit: Annotated[int | None, Ge(1), "rows; the first so many of the split, null takes all"] = 100
     batch_size: Annotated[int, Ge(1), Le(4096), "requests in flight at once; a sliding window, no barrier"] = 8
+    rpm: Annotated[int | None, Ge(1), "requests in any minute at most; null sets no limit of ours"] = None
+    tpm: Annotated[int | None, Ge(1), "tokens in any minute at most; null sets no limit of ours"] = None
+    service_tier: Annotated[str | None, "sent with each request to providers that have tiers (flex, priority)"] = None
     batch_api: Annotated[bool, "ask by the batch (OpenAI, Groq): for less, with an answer within a day"] = False
     validate: Annotated[bool, "judge each answer by execution against the row's own query"] = False
     remove_no_valid: Annotated[bool, "leave rows that are not proven out of data/; needs validate"] = False

@@ -23,10 +23,13 @@ from sql_rl.teachers.base import Teacher
 SHOWN = 2  # accepted and rejected rows on the card, each
 
 
-async def derive(plan: Plan, source: Source, teacher: Teacher, journal: Journal, seconds: float) -> dict[str, Any]:
+async def derive(
+    plan: Plan, source: Source, teacher: Teacher, journal: Journal, measured: dict[str, Any]
+) -> dict[str, Any]:
     """Writes the parquet files, the card and run.json; gives the content of run.json.
 
-    seconds: what the run took so far. Raises SqlRlError where it cannot be written: the journal is whole all the same.
+    measured: what the journal does not tell: the seconds that the run took so far, and how it went on the wire.
+    Raises SqlRlError where it cannot be written: the journal is whole all the same.
     """
     options = plan.settings.distill
     policy, counters = plan.policy(teacher), Counters(plan.price)
@@ -49,7 +52,7 @@ async def derive(plan: Plan, source: Source, teacher: Teacher, journal: Journal,
                 shown[outcome.accepted].append(outcome)
         writer.finish()
         write_whole(plan.folder.card, card(plan.stated(source.identity), source, counters, shown[True], shown[False]))
-        summary = _summary(plan, source, counters, seconds)
+        summary = _summary(plan, source, counters) | measured
         plan.folder.write_summary(summary)
     except OSError as error:
         raise SqlRlError(
@@ -59,7 +62,7 @@ async def derive(plan: Plan, source: Source, teacher: Teacher, journal: Journal,
     return summary
 
 
-def _summary(plan: Plan, source: Source, counters: Counters, seconds: float) -> dict[str, Any]:
+def _summary(plan: Plan, source: Source, counters: Counters) -> dict[str, Any]:
     """run.json. remaining: rows of the source that are not settled; of a run that has its target, none."""
     reached = counters.accepted == plan.settings.distill.target_accepted
     remaining = 0 if reached else source.count - counters.rows
@@ -68,6 +71,5 @@ def _summary(plan: Plan, source: Source, counters: Counters, seconds: float) -> 
         "status": "stopped" if remaining else "finished",
         "remaining": remaining,
         **counters.as_dict(),
-        "seconds": round(seconds, 3),
         "settings": plan.stated(source.identity),
     }

@@ -93,7 +93,10 @@ async def _run(
         async with teacher, _window(run, teacher, batch_api, journal, stop.admission) as window:
             ask = RecordedTeacher(journal, teacher, run.model, window, _budget(run, journal))
             await _settle_all(run, source, run.policy(teacher), ask, journal, stop, unanswered)
-        summary = await derive(run, source, teacher, journal, time.monotonic() - started)
+            wire = window.report()
+        summary = await derive(
+            run, source, teacher, journal, {"seconds": round(time.monotonic() - started, 3), "wire": wire}
+        )
     if stop.why and (summary["remaining"] or not isinstance(stop.why, StoppedEarlyError)):
         raise stop.why
     if unanswered:
@@ -142,7 +145,8 @@ async def _window(
     """What requests go through: one by one, or by the batch."""
     if batch_api is None:
         check_none_open(journal)  # else requests that travel with a batch would be paid again
-        yield Window(teacher, run.settings.distill.batch_size, stop)
+        options, stall = run.settings.distill, 2 * run.settings.request_timeout + 60
+        yield Window(teacher, options.batch_size, stop, rpm=options.rpm, tpm=options.tpm, stall_timeout=stall)
         return
     key = partial(request_key, model=run.model, teacher=teacher)
     async with Batches(batch_api, journal, key, teacher.body, stop, partial(print, file=sys.stderr)) as batches:

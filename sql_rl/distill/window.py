@@ -76,6 +76,14 @@ class Window:
         """The mean share of `size` that was on the wire until the last new request was sent."""
         return self._gauge.fullness
 
+    def report(self) -> dict[str, float | int]:
+        """How it went on the wire, for run.json; times in seconds, fullness as a share."""
+        return {
+            "retried": self.retried,
+            "throttled_seconds": round(self.throttled_seconds, 3),
+            "fullness": round(self.fullness, 4),
+        }
+
     async def send(self, request: Request) -> Completion:
         """The teacher's completion, after as many tries as it takes.
 

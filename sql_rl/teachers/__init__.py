@@ -27,6 +27,7 @@ def open_teacher(settings: Settings, secrets: Secrets) -> Teacher:
                 window=options.batch_size,
                 timeout=settings.request_timeout,
                 provider=options.provider,
+                service_tier=options.service_tier,
             )
     raise UsageError(
         f"--provider {options.provider} is not there yet; openai (with --base-url for any server that speaks its "

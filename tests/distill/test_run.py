@@ -72,7 +72,7 @@ def parts(folder: Path) -> tuple[list[dict], list[dict], dict]:
 def files(folder: Path) -> dict[str, Any]:
     """What a run leaves, without what time alone changes."""
     kept, rejected, summary = parts(folder)
-    del summary["seconds"]
+    del summary["seconds"], summary["wire"]
     return {"kept": kept, "rejected": rejected, "summary": summary, "card": (folder / "README.md").read_text()}
 
 
@@ -122,6 +122,8 @@ def test_a_server_s_answers_become_rows(run: Run, tmp_path: Path, rows: Path, se
     assert summary["cost_usd"] == pytest.approx(sum(r["cost_usd"] for r in kept), abs=1e-6)
     assert (kept[0]["model_name"], kept[0]["hint"], kept[0]["finish_reason"]) == ("gpt-4.1-nano", False, "stop")
     assert server.most_in_flight <= 8
+    assert summary["wire"]["retried"] == 0
+    assert 0 < summary["wire"]["fullness"] <= 1
     texts = [p.read_text() for p in (tmp_path / "out").rglob("*") if p.suffix in (".json", ".jsonl", ".md")]
     assert not any("very-secret" in t for t in [*texts, ended.stdout, ended.stderr])
     assert "next: " in ended.stdout

@@ -69,6 +69,10 @@ class Batches:
         """Requests that are at the provider, or on their way."""
         return self._ledger.requests
 
+    def report(self) -> dict[str, int]:
+        """How it went, for run.json: requests that still travel."""
+        return {"travelling": self.in_flight}
+
     async def __aenter__(self) -> Self:
         await self._api.__aenter__()
         for intent in self._ledger.open.values():
