@@ -16,6 +16,7 @@ from sql_rl.judge.dialects.dialect import NATIVE
 from sql_rl.judge.dialects.scope import Scope
 from sql_rl.judge.sandbox import FixedClock, Stopped, one_line, open_file
 from sql_rl.judge.schema import Schema, read_schema
+from sql_rl.judge.variants.given import Given
 from sql_rl.judge.verdict import Verdict
 
 TEMPORAL = ("DATE", "TIME")  # how the declared types begin that hold dates
@@ -70,6 +71,6 @@ class Ground:
         return Blank.of(self.db, self.clock)
 
     @cached_property
-    def rows(self) -> dict[str, list[tuple]]:
+    def rows(self) -> Given:
         """The first rows of each table, as raw material for variants."""
-        return given_rows(self.db, self.schema)
+        return Given(self.schema, given_rows(self.db, self.schema))

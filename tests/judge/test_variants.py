@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sql_rl.judge.compare import Result
 from sql_rl.judge.schema import read_schema
 from sql_rl.judge.variants.generate import generate
+from sql_rl.judge.variants.given import Given
 
 SHOP = """
 CREATE TABLE city (code TEXT PRIMARY KEY, name TEXT NOT NULL, people INT);
@@ -62,7 +63,7 @@ def runner(ddl, sql):
 
 def variants_of(ddl, sql, seed=0, count=8, run=True):
     schema, given_rows = prepare(ddl)
-    return generate(schema, given_rows, parse(sql), seed, count, runner(ddl, sql) if run else None)
+    return generate(schema, Given(schema, given_rows), parse(sql), seed, count, runner(ddl, sql) if run else None)
 
 
 GOLD = (
@@ -84,9 +85,11 @@ PROGRAM = """
 import sys, apsw, sqlglot
 from sql_rl.judge.schema import read_schema
 from sql_rl.judge.variants.generate import generate
+from sql_rl.judge.variants.given import Given
 db = apsw.Connection(":memory:")
 db.execute(sys.argv[1])
-print(generate(read_schema(db), {}, sqlglot.parse_one(sys.argv[2], dialect="sqlite"), 0, 8))
+schema = read_schema(db)
+print(generate(schema, Given(schema, {}), sqlglot.parse_one(sys.argv[2], dialect="sqlite"), 0, 8))
 """
 
 

@@ -5,7 +5,7 @@ gold compares with a child's column reaches the parent's key too, and what the g
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,10 +13,8 @@ from sql_rl.judge.schema import Column, Schema
 from sql_rl.judge.variants import values
 from sql_rl.judge.variants.checks import column_checks, permits
 from sql_rl.judge.variants.demands import Demands, Leaf, Node, Place, Same, Value, conditions
+from sql_rl.judge.variants.given import GIVEN_VALUES, Given
 
-GIVEN_VALUES = 32  # different given values kept for a column
-
-Rows = Mapping[str, Sequence[tuple[Value, ...]]]
 K = TypeVar("K", bound=Hashable)
 
 
@@ -39,8 +37,8 @@ class Domain:
     whole: bool
 
 
-def build_domains(schema: Schema, rows: Rows, demands: Demands) -> dict[Place, Domain]:
-    """The domain of every stored column. rows: the given ones by folded table name, over `Table.stored`."""
+def build_domains(schema: Schema, given: Given, demands: Demands) -> dict[Place, Domain]:
+    """The domain of every stored column."""
     places = {(t.name.casefold(), c.name.casefold()): c for t in schema.tables for c in t.stored}
     leaves: dict[Place, list[Leaf]] = defaultdict(list)
     for leaf in _all_leaves(demands):
@@ -51,7 +49,7 @@ def build_domains(schema: Schema, rows: Rows, demands: Demands) -> dict[Place, D
     ranked = {place_of(demands, node) for node in demands.ranked}
     domains: dict[Place, Domain] = {}
     for group in grouped(places, _meetings(schema, demands)):
-        common = _common([(places[place], _column(schema, rows, place)) for place in group])
+        common = _common([(places[place], given.values(place)) for place in group])
         dated = any(map(values.is_date, common))
         special = [value for place in group for leaf in leaves[place] for value in values.around(leaf, dated)]
         whole = any(places[place].affinity == "INTEGER" for place in group)
@@ -97,12 +95,6 @@ def _domain(common: list[Value], special: list[Value], affinity: str, ranked: bo
         dated,
         whole,
     )
-
-
-def _column(schema: Schema, rows: Rows, place: Place) -> list[Value]:
-    """Different given values of a column."""
-    position = schema.table(place[0]).position[place[1]]
-    return values.distinct((row[position] for row in rows.get(place[0], ())), GIVEN_VALUES)
 
 
 def grouped(items: Iterable[K], pairs: Iterable[tuple[K, K]]) -> list[list[K]]:

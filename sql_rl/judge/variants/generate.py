@@ -14,22 +14,22 @@ from sqlglot import exp
 from sql_rl.judge.compare import Result, same_multiset
 from sql_rl.judge.schema import Schema
 from sql_rl.judge.variants.demands import Value
-from sql_rl.judge.variants.domains import Rows
 from sql_rl.judge.variants.draft import Draft, Style
+from sql_rl.judge.variants.given import Given
 from sql_rl.judge.variants.scopes import read_demands
 from sql_rl.judge.variants.witness import plant_witness
 from sql_rl.judge.variants.world import World, build_world
 
 TINY = Style(asked=(1, 1), spare=(1, 2), variety=(1, 2), special=0.5, nulls=0.0, witnesses=1)
 STYLES = (
-    Style(asked=(12, 18), spare=(3, 6), variety=(6, 10), special=0.5, nulls=0.06, witnesses=8),
-    Style(asked=(16, 28), spare=(3, 6), variety=(9, 18), special=0.4, nulls=0.0, witnesses=8),
+    Style(asked=(12, 18), spare=(3, 6), variety=(6, 10), special=0.5, nulls=0.06, witnesses=6),
+    Style(asked=(16, 28), spare=(3, 6), variety=(9, 18), special=0.4, nulls=0.0, witnesses=6),
     Style(asked=(6, 10), spare=(2, 5), variety=(2, 4), special=0.6, nulls=0.0, witnesses=6),
-    Style(asked=(10, 16), spare=(3, 6), variety=(4, 7), special=0.3, nulls=0.06, witnesses=8),
+    Style(asked=(10, 16), spare=(3, 6), variety=(4, 7), special=0.3, nulls=0.06, witnesses=6),
     TINY,
-    Style(asked=(12, 20), spare=(3, 6), variety=(5, 12), special=0.6, nulls=0.0, witnesses=10),
-    Style(asked=(18, 30), spare=(3, 6), variety=(7, 14), special=0.5, nulls=0.03, witnesses=8),
-    Style(asked=(6, 12), spare=(2, 5), variety=(3, 6), special=0.4, nulls=0.0, witnesses=9),
+    Style(asked=(12, 20), spare=(3, 6), variety=(5, 12), special=0.6, nulls=0.0, witnesses=7),
+    Style(asked=(18, 30), spare=(3, 6), variety=(7, 14), special=0.5, nulls=0.03, witnesses=6),
+    Style(asked=(6, 12), spare=(2, 5), variety=(3, 6), special=0.4, nulls=0.0, witnesses=7),
 )
 TRIES = 3
 
@@ -38,7 +38,7 @@ Variant = dict[str, list[tuple[Value, ...]]]
 
 def generate(
     schema: Schema,
-    given: Rows,
+    given: Given,
     gold_tree: exp.Expression,
     seed: int,
     count: int,

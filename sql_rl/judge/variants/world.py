@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sql_rl.judge.schema import ForeignKey, Schema, Table
-from sql_rl.judge.variants.demands import Demands, Node, Place, Same, Value, conditions
-from sql_rl.judge.variants.domains import Domain, Rows, build_domains, place_of
-
-GIVEN_ROWS = 256  # given rows looked at for a table
-FEW_ROWS = 3  # fewer given rows tell nothing of what a column may hold
+from sql_rl.judge.variants.demands import Demands, Node, Place, Same, conditions
+from sql_rl.judge.variants.domains import Domain, build_domains, place_of
+from sql_rl.judge.variants.given import Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +64,9 @@ class World:
     nodes: tuple[tuple[Node, ...], ...]
 
 
-def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
-    """The world of an example. given: its rows by table, each a tuple over `Table.stored`."""
-    rows = {name.casefold(): _sample(table_rows) for name, table_rows in given.items()}
-    domains = build_domains(schema, rows, demands)
+def build_world(schema: Schema, given: Given, demands: Demands) -> World:
+    """The world of an example."""
+    domains = build_domains(schema, given, demands)
     references = _references(schema, demands)
     asked = {table.name for table in demands.tables}
     plans: dict[str, Plan] = {}
@@ -79,7 +76,7 @@ def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
             for key in references.get(table.name.casefold(), ())
         )
         own = tuple(domains[table.name.casefold(), column.name.casefold()] for column in table.stored)
-        plan = _plan(table, own, rows.get(table.name.casefold(), ()), found, table.name in asked)
+        plan = _plan(table, own, given, found, table.name in asked)
         plans[plan.name] = plan
     sources = tuple(plans[table.name.casefold()] for table in demands.tables)
     named = sorted(demands.mentioned)
@@ -90,7 +87,7 @@ def build_world(schema: Schema, given: Rows, demands: Demands) -> World:
 def _plan(
     table: Table,
     domains: tuple[Domain, ...],
-    rows: Sequence[tuple[Value, ...]],
+    given: Given,
     refers: tuple[Reference, ...],
     asked: bool,
 ) -> Plan:
@@ -106,7 +103,8 @@ def _plan(
         domains,
         required,
         nullable=tuple(
-            not (required[place] or place in ranked) and _may_be_null(rows, place) for place in range(len(domains))
+            not (required[place] or place in ranked) and given.may_be_null(table.name.casefold(), place)
+            for place in range(len(domains))
         ),
         many=tuple(p in ranked or (p in keyed and p not in referring) for p in range(len(domains))),
         ranked=ranked,
@@ -126,15 +124,6 @@ def _reference(table: Table, key: ForeignKey, parent: Table, ahead: bool) -> Ref
 
 def _places(table: Table, columns: Sequence[str]) -> tuple[int | None, ...]:
     return tuple(table.position.get(column.casefold()) for column in columns)
-
-
-def _sample(rows: Sequence[tuple[Value, ...]]) -> Sequence[tuple[Value, ...]]:
-    return rows if len(rows) <= GIVEN_ROWS else rows[:: len(rows) // GIVEN_ROWS + 1]
-
-
-def _may_be_null(rows: Sequence[tuple[Value, ...]], position: int) -> bool:
-    """A column with a value in each of several given rows is taken to need one, whatever its declaration allows."""
-    return len(rows) < FEW_ROWS or any(row[position] is None for row in rows)
 
 
 def _references(schema: Schema, demands: Demands) -> dict[str, tuple[ForeignKey, ...]]:
