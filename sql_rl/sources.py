@@ -208,6 +208,10 @@ def _from_dicts(path: Path, rows: Callable[[], Iterator[dict[str, Any]]], limit:
         try:
             found = pa.Table.from_pylist(batch, schema=None if len(names) == len(batch[0]) else _schema(batch, names))
             schema = pa.unify_schemas([schema, found.schema], promote_options="permissive")
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"{path}: rows {count + 1} to {count + len(batch)}: half a surrogate pair: {error}"
+            ) from None
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise UsageError(f"{path}: rows {count + 1} to {count + len(batch)}: mixed types: {error}") from error
         count += len(batch)

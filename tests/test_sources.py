@@ -96,6 +96,7 @@ WRONG = {
         "no column for context (sql_context or context or schema); gold (sql or query or SQL)",
         "the columns are sql_prompt, text", "columns: {context: <column>, gold: <column>}"]),
     "mixed types": ("a.jsonl", '{"sql": 1}\n{"sql": "x"}\n', ["rows 1 to 2", "mixed types"]),
+    "half a surrogate pair": ("a.jsonl", '{"sql": "\\ud800"}\n', ["rows 1 to 1", "half a surrogate pair"]),
     "not parquet": ("a.parquet", "PAR0", ["not a .parquet file"]),
     "not text": ("a.jsonl", b"\xff\xfe\x00", ["not a .jsonl file"]),
     "another kind of file": ("a.xlsx", "x", ["no such file or dataset; give a Hub id"]),

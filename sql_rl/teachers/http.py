@@ -87,6 +87,11 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         return None  # a header that cannot be read is as good as none: the back-off decides
 
 
+def _encodable(text: str) -> str:
+    """JSON may hold half of a surrogate pair (a model cut off in an emoji); no file and no database takes one."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def completion(content: Any) -> Completion:
     """The Completion in the JSON of a 200 answer. Raises Transient where it is not one: a torn or foreign body."""
     try:
@@ -94,8 +99,8 @@ def completion(content: Any) -> Completion:
         message = choice["message"]
         usage = content.get("usage") or {}
         return Completion(
-            text=message.get("content") or "",
-            reasoning=message.get("reasoning") or message.get("reasoning_content"),
+            text=_encodable(message.get("content") or ""),
+            reasoning=_encodable(message.get("reasoning") or message.get("reasoning_content") or "") or None,
             finish_reason=choice.get("finish_reason") or "",
             model=content.get("model") or "",
             prompt_tokens=usage.get("prompt_tokens") or 0,

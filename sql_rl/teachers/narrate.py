@@ -5,6 +5,7 @@ joined, which rows count, how they are grouped, computed, sorted and cut. It nam
 the query, and differs when the query differs. It is the offline teacher: free, exact, and the baseline for real ones.
 """
 
+import logging
 import re
 from typing import Literal
 
@@ -21,6 +22,8 @@ from sql_rl.teachers.narrative.question import Question
 from sql_rl.teachers.narrative.schema import Schema, read_schema
 from sql_rl.teachers.narrative.unsaid import unsaid
 from sql_rl.teachers.narrative.wording import Voice, listing
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings quote what another dialect then reads
 
 _STATEMENTS = (exp.Query, exp.DDL, exp.DML, exp.Alter, exp.Drop, exp.TruncateTable)
 

@@ -128,6 +128,11 @@ def test_usage_is_read():
     assert (read.prompt_tokens, read.completion_tokens, read.cached_tokens, read.reasoning_tokens) == (10, 7, 4, 5)
 
 
+def test_half_a_surrogate_pair_is_replaced():
+    read = completion(answer(content="a\ud83d", reasoning="\ude00b"))
+    assert (read.text, read.reasoning) == ("a?", "?b")
+
+
 def test_content_may_be_null():
     assert completion(answer(content=None)).text == ""
 

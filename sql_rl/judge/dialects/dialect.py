@@ -6,6 +6,7 @@ most queries are never parsed here. Dialects are known by their marks (backticks
 bears none is read in the dialect of its example.
 """
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from sql_rl.judge.dialects.definitions import statements_for_sqlite
 from sql_rl.judge.dialects.rewrite import for_sqlite, resolve_strings
 from sql_rl.judge.dialects.scope import Scope
+
+# What sqlglot cannot read it says on its logger, quoting all of it; here that is a verdict or another reading.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 NATIVE = "sqlite"
 OTHERS = ("mysql", "postgres", "tsql", "bigquery", "snowflake", "oracle")
