@@ -1,0 +1,80 @@
+"""`distill` against a server that misbehaves: what is asked again, what is not, what ends a run."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Run, asking, parts, row, write_rows
+
+from sql_rl.testing.chat_server import ChatServer, Faults, chat_completion
+
+
+def test_faults_cost_no_row_and_no_request_is_paid_twice(run: Run, tmp_path: Path, server: ChatServer):
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(300)])
+    faults = Faults(error_400=0.03, error_500=0.05, error_429=0.1, reset=0.05, torn=0.02, empty=0.03, truncated=0.02)
+    server.faults, server.retry_after = faults, "0"
+    ended = run(*asking(server, rows, "--validate", "--batch-size", 32, "--retries", 1, "--show-gold", "never"))
+    assert ended.returncode == 0, ended.stderr
+    kept, rejected, summary = parts(tmp_path / "out")
+    met = Counter(faults.of(prompt) for prompt in server.seen)
+    assert len(met) == 8, "every fault was met"
+    assert len(kept) == summary["accepted"] == 300 - met["error_400"] - met["empty"] - met["truncated"]
+    assert len({r["id"] for r in kept + rejected}) == 300
+    for prompt, times in server.seen.items():
+        fault = faults.of(prompt)
+        assert times == {"": 1, "error_400": 1}.get(fault, 2), fault
+    refused = [r for r in rejected if r["reason"].startswith("400 from")]
+    assert len(refused) == met["error_400"]
+
+
+ENDS = {
+    "refused key": (401, {"error": {"message": "Incorrect API key provided"}}, 4, "Incorrect API key"),
+    "forbidden": (403, {"error": {"message": "Country not supported"}}, 4, "Country not supported"),
+    "spent quota": (429, {"error": {"message": "quota", "code": "insufficient_quota"}}, 3, "the quota is spent"),
+    "no such model": (404, {"error": {"message": "The model does not exist"}}, 2, "check --model"),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "code", "said"), ENDS.values(), ids=ENDS.keys())
+def test_what_ends_a_run(
+    run: Run, tmp_path: Path, rows: Path, server: ChatServer, status: int, body: dict, code: int, said: str
+):
+    good = server.answers
+
+    def respond(request: dict, visit: int) -> tuple[int, Any, dict]:
+        question = request["messages"][-1]["content"].rpartition("Question: ")[2]
+        if question in list(good)[:5]:
+            return 200, chat_completion(request, f"<think>a</think><sql>{good[question]}</sql>"), {}
+        return status, body, {}
+
+    server.respond = respond
+    ended = run(*asking(server, rows, "--validate"))
+    assert ended.returncode == code
+    assert said in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+    kept, _, summary = parts(tmp_path / "out")
+    assert len(kept) == 5, "what was answered before is kept"
+    assert summary["status"] == "stopped"
+    assert summary["remaining"] == 35
+    server.respond = None
+    assert run(*asking(server, rows, "--validate")).returncode == 0
+    assert len(parts(tmp_path / "out")[0]) == 40
+    assert all(n == 1 for n in server.answered.values())
+
+
+def test_nobody_listens(run: Run, tmp_path: Path, rows: Path):
+    ended = run("distill", "--base-url", "http://127.0.0.1:9/v1", "--dataset-repo-id", rows, "--output-dir", "out")
+    assert ended.returncode == 1
+    assert "cannot connect" in ended.stderr
+    assert "--base-url" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_rows_that_could_not_be_had_are_asked_for_by_the_next_run(
+    run: Run, tmp_path: Path, rows: Path, server: ChatServer
+):
+    server.faults, server.hang = Faults(stall=0.1), 2.0
+    ended = run(*asking(server, rows), SQL_RL_REQUEST_TIMEOUT="0.2")
+    assert ended.returncode == 0, "a stall is over at the second try"
+    assert len(parts(tmp_path / "out")[0]) == 40
