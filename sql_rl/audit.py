@@ -50,7 +50,7 @@ def audit(settings: Settings, secrets: Secrets) -> Report:
     folder = RunFolder(Path(options.output_dir) if options.output_dir else default_folder("audit", source.title))
     with folder.held():
         started = time.monotonic()
-        found = findings(list(source.examples()), asyncio.run(audited(source.examples(), settings.judge, source.count)))
+        found = findings(source.examples(), asyncio.run(audited(source.examples(), settings.judge, source.count)))
         try:
             _write(folder, source, found, settings, time.monotonic() - started)
         except OSError as error:

@@ -1,7 +1,8 @@
 """The audit of a dataset's golds: from what is known of each to what is kept, and the funnel between. Pure."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sql_rl.examples import Example
@@ -32,17 +33,22 @@ KEPT = "kept"
 STAGES = (BROKEN, DUPLICATE, OPEN, EMPTY, KEPT)
 
 
-def findings(examples: Sequence[Example], audits: Sequence[GoldAudit]) -> list[Finding]:
+def findings(examples: Iterable[Example], audits: Iterable[GoldAudit]) -> list[Finding]:
     """What becomes of each example; `audits` are theirs, in the same order."""
-    first: dict[tuple[str, str, str], int] = {}
+    first: dict[bytes, int] = {}
     found = []
     for example, audit in zip(examples, audits, strict=True):
-        question = " ".join(example.question.casefold().split())
-        earlier = first.setdefault((question, str(example.database), example.context), example.row)
+        earlier = first.setdefault(_asked(example), example.row)
         duplicate_of = earlier if earlier != example.row else None
         stage = _stage(audit, duplicate_of is not None)
         found.append(Finding(example.row, example.id, stage, stage == KEPT, duplicate_of, audit))
     return found
+
+
+def _asked(example: Example) -> bytes:
+    """A digest of the question, whatever its case and spacing, and of the database it is asked of."""
+    question = " ".join(example.question.casefold().split())
+    return hashlib.blake2b("\0".join((question, str(example.database), example.context)).encode()).digest()
 
 
 def _stage(audit: GoldAudit, duplicate: bool) -> str:
