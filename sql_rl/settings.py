@@ -115,7 +115,9 @@ class Settings:
         "tokens; a longer prompt is not asked (4 characters count as one token for a remote model)",
     ] = 6144
     request_timeout: Annotated[float, Gt(0), "seconds; one request, from sending to the last byte"] = 180.0
-    tensor_parallel_size: Annotated[int, Ge(1), "GPUs; over how many vLLM splits one model"] = 1
+    tensor_parallel_size: Annotated[
+        int, Ge(1), "GPUs; over how many vLLM in process splits one model (that provider is not there yet)"
+    ] = 1
     columns: Annotated[
         dict[str, str],
         "field: column, where a dataset names its columns otherwise (question, context, gold, id)",

@@ -1,7 +1,7 @@
 """Any server that speaks OpenAI's chat completions: OpenAI, Groq, HuggingFace's router, or what stands at base_url.
 
-Requests go over aiohttp: its connection pool does not slow down with hundreds of requests in flight and a request
-costs under 1 ms of CPU, a fifth of what the SDK takes over httpx (docs/benchmarks.md).
+Requests go over aiohttp rather than an SDK: what the run costs beside the least that such a client has to do stands in
+docs/benchmarks.md.
 """
 
 import json

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import json
 import random
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -23,7 +22,7 @@ from aiohttp import web
 
 from sql_rl.prompts import completion
 from sql_rl.testing.chat_server import chat_completion
-from sql_rl.testing.serving import in_a_thread, listen
+from sql_rl.testing.serving import answers_in, in_a_thread, listen, serve_until_killed
 
 # The share of its time at which a batch leaves `validating`, and at which it enters `finalizing`.
 _VALIDATED, _FINALIZING = 0.2, 0.8
@@ -315,21 +314,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     options = parser.parse_args()
 
-    answers: dict[str, str] = {}
-    if options.answers:
-        from sql_rl.sources import open_source
-
-        answers = {e.question: e.gold for e in open_source(options.answers, "train", sys.maxsize).examples()}
     end = Fate(options.seconds) if options.expire is None else Fate(options.seconds, "expired", options.expire)
-    server = BatchServer(answers=answers, fate=end, port=options.port)
+    server = BatchServer(answers=answers_in(options.answers), fate=end, port=options.port)
 
-    async def serve() -> None:
-        await server.start()
-        print(json.dumps({"base_url": server.url}), flush=True)
-        await asyncio.Event().wait()
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve())
+    serve_until_killed(server)
 
 
 if __name__ == "__main__":

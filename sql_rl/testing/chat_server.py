@@ -11,8 +11,6 @@ import argparse
 import asyncio
 import contextlib
 import hashlib
-import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -22,7 +20,7 @@ from aiohttp import web
 
 from sql_rl.prompts import completion
 from sql_rl.testing.server_limits import Gate, ServerLimits
-from sql_rl.testing.serving import in_a_thread, listen
+from sql_rl.testing.serving import answers_in, in_a_thread, listen, serve_until_killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +217,8 @@ def main() -> None:
     parser.add_argument("--rpm", type=int, help="requests a minute, told in x-ratelimit headers; more get 429")
     options = parser.parse_args()
 
-    answers: dict[str, str] = {}
-    if options.answers:
-        from sql_rl.sources import open_source
-
-        answers = {e.question: e.gold for e in open_source(options.answers, "train", sys.maxsize).examples()}
     server = ChatServer(
-        answers=answers,
+        answers=answers_in(options.answers),
         faults=Faults(**{f.name: getattr(options, f.name) for f in fields(Faults)}),
         limits=ServerLimits(at_once=options.at_once, workers=options.workers, rpm=options.rpm),
         delay=options.delay,
@@ -234,13 +227,7 @@ def main() -> None:
         keep_bodies=False,
     )
 
-    async def serve() -> None:
-        await server.start()
-        print(json.dumps({"base_url": server.url}), flush=True)
-        await asyncio.Event().wait()
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve())
+    serve_until_killed(server)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,43 @@
-"""Serving an aiohttp application on loopback, in the running loop or from a thread of its own."""
+"""Serving an aiohttp application on loopback: in the running loop, from a thread of its own, or as a program."""
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Protocol
 
 from aiohttp import web
+
+
+class Server(Protocol):
+    """url: its API, once it is started."""
+
+    @property
+    def url(self) -> str: ...
+
+    async def start(self) -> web.AppRunner: ...
+
+
+def answers_in(path: str | None) -> dict[str, str]:
+    """Question -> query, for each row of a dataset that `distill` can read; {} without a path."""
+    if path is None:
+        return {}
+    from sql_rl.sources import open_source
+
+    return {example.question: example.gold for example in open_source(path, "train", None).examples()}
+
+
+def serve_until_killed(server: Server) -> None:
+    """Starts the server and prints its URL, a line of JSON, first."""
+
+    async def serve() -> None:
+        await server.start()
+        print(json.dumps({"base_url": server.url}), flush=True)
+        await asyncio.Event().wait()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve())
 
 
 async def listen(app: web.Application, port: int) -> web.AppRunner:
