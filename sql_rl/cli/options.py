@@ -1,0 +1,34 @@
+"""What several commands share: their common options, and which flags really stood on the command line."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sql_rl.settings import Settings
+
+DEFAULTS = Settings()
+
+Dataset = Annotated[
+    str, typer.Option(help="A Hub id, a .jsonl, .json, .csv or .parquet file, a folder saved by datasets, or `sample`.")
+]
+Split = Annotated[str, typer.Option(help="Which split of the dataset.")]
+PublishTo = Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="Where on the Hub to publish to.")]
+Private = Annotated[bool, typer.Option("--private-repo", help="Make the published repository private.")]
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Settings; flags win over them.  [default: config.yaml]")
+]
+
+
+def given(context: typer.Context, section: str) -> dict[str, Any]:
+    """The flags of a command as settings: dotted path -> value, for those that stand on the command line.
+
+    A flag is a key of its section, or, where the section has none of that name, a key at the top.
+    """
+    own = type(getattr(DEFAULTS, section)).__dataclass_fields__
+    top = type(DEFAULTS).__dataclass_fields__
+    flags = {}
+    for name, value in context.params.items():
+        if context.get_parameter_source(name).name == "COMMANDLINE" and (name in own or name in top):
+            flags[f"{section}.{name}" if name in own else name] = str(value) if isinstance(value, Path) else value
+    return flags
