@@ -1,0 +1,14 @@
+"""How a command speaks: to a person, to a machine (`--json`), or only of what went wrong (`--quiet`)."""
+
+from typing import Literal
+
+from sql_rl.errors import UsageError
+
+Manner = Literal["person", "json", "quiet"]
+
+
+def manner_of(quiet: bool, as_json: bool) -> Manner:
+    """From the two flags. Raises UsageError for both at once."""
+    if quiet and as_json:
+        raise UsageError("--quiet and --json contradict each other: give one of them")
+    return "quiet" if quiet else "json" if as_json else "person"
