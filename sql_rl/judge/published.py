@@ -21,27 +21,44 @@ def score(case: Case, sql: str) -> Scores:
     error = judgement.reason if judgement.executed_sql is None else ""
     if error or not case.reads:
         return Scores(on_given, on_given, on_given, on_given, match, match, error, judgement)
+    run = _Runs(case)
     executed = judgement.executed_sql
     stripped, kept = (spider_text(spider_prediction(executed), keep) for keep in (False, True))
-    plain = _run(case, case.ground.db, executed)
+    plain = run(case.ground.db, executed)
+    on_the_given = _agrees(case, run, stripped, [_expected(case, keep_distinct=False)])
     return Scores(
-        spider=_agrees(case, stripped, [_expected(case, False)]),
-        spider_keep_distinct=_agrees(case, kept, [_expected(case, True)]),
+        spider=on_the_given,
+        spider_keep_distinct=_agrees(case, run, kept, [_expected(case, keep_distinct=True)]),
         bird=plain is not None and bird(case.result, plain),
         strict=on_given,
-        spider_suite=_agrees(case, stripped, _expected_on_all(case)),
+        # Variants are made for a query that agrees on the given database, and only then.
+        spider_suite=on_the_given and _agrees(case, run, stripped, _expected_on_variants(case)),
         suite=match,
         error=error,
         judgement=judgement,
     )
 
 
-def _agrees(case: Case, predicted: str, expectations: Iterable[Expected | None]) -> bool:
-    """Does Spider's rule hold on every database on which the gold has a determined answer?"""
+class _Runs:
+    """The prediction's results on a case's databases, each text run once on each."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._results: dict[tuple[int, str], Result | None] = {}
+
+    def __call__(self, db: apsw.Connection, sql: str) -> Result | None:
+        key = (id(db), sql)
+        if key not in self._results:
+            self._results[key] = _run(self._case, db, sql)
+        return self._results[key]
+
+
+def _agrees(case: Case, run: _Runs, predicted: str, expectations: Iterable[Expected | None]) -> bool:
+    """Does Spider's rule hold on every one of these databases, on each of which the gold has an answer?"""
     for expected in expectations:
         if expected is None:
             return False
-        result = _run(case, expected.db, predicted)
+        result = run(expected.db, predicted)
         if result is None or not spider(expected.result, result, case.statement):
             return False
     return True
@@ -49,20 +66,24 @@ def _agrees(case: Case, predicted: str, expectations: Iterable[Expected | None])
 
 def _expected(case: Case, keep_distinct: bool) -> Expected | None:
     """What Spider's evaluator runs for the gold, answered on the given database."""
-    return _answers(case, keep_distinct, everywhere=False)[0]
+    return _answers(case, keep_distinct, on_variants=False)[0]
 
 
-def _expected_on_all(case: Case) -> list[Expected | None]:
-    given, *variants = _answers(case, keep_distinct=False, everywhere=True)
-    return [given, *(expected for expected in variants if expected is not None and expected.determined)]
+def _expected_on_variants(case: Case) -> list[Expected]:
+    """The same on the variants on which it has one answer."""
+    answers = _answers(case, keep_distinct=False, on_variants=True)
+    return [expected for expected in answers if expected is not None and expected.determined]
 
 
-def _answers(case: Case, keep_distinct: bool, everywhere: bool) -> list[Expected | None]:
-    key = ("spider", keep_distinct, everywhere)
+def _answers(case: Case, keep_distinct: bool, on_variants: bool) -> list[Expected | None]:
+    text = spider_text(case.reading.sql, keep_distinct)
+    if text == case.reading.sql:  # most golds: the judgement has answered them
+        return list(case.variants) if on_variants else [case.given]
+    key = ("spider", text, on_variants)
     if key not in case.memory:
-        reference = Reference.of(spider_text(case.reading.sql, keep_distinct), case.ground, reads=True)
-        databases = [case.given, *(case.variants if everywhere else ())]
+        reference = Reference.of(text, case.ground, reads=True)
         with case.allowance.setup():
+            databases = case.variants if on_variants else [case.given]
             case.memory[key] = [_answer(reference, expected, case) for expected in databases]
     return case.memory[key]
 
