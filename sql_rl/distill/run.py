@@ -27,21 +27,17 @@ from sql_rl.distill.journal import Journal, retire
 from sql_rl.distill.plan import Plan, plan, rows_of
 from sql_rl.distill.progress import Display
 from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher, completion_in, request_key
-from sql_rl.distill.settle import Ask, Policy, settle
-from sql_rl.distill.window import GaveUp, Stopped, Window
+from sql_rl.distill.rows import ROWS_PER_REQUEST, open_window, settle_rows
+from sql_rl.distill.settle import Ask, Outcome, Policy
+from sql_rl.distill.window import Window
 from sql_rl.errors import SqlRlError, StoppedEarlyError
-from sql_rl.examples import Example
 from sql_rl.judge import Judge
-from sql_rl.runs.drive import Stop, drive, every, signals
+from sql_rl.runs.drive import Stop, every, signals
 from sql_rl.settings import Settings
 from sql_rl.sources import Source, identity_of_file
 from sql_rl.teachers import open_teacher
 from sql_rl.teachers.base import Teacher
 from sql_rl.teachers.batch_api import MAX_LINES, BatchApi, open_batch_api
-
-# Rows under way for each request in flight: the others wait for a slot, a worker of the judge or their next try, so
-# that no slot is ever empty for want of a row.
-ROWS_PER_REQUEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ async def _run(
     run: Plan, source: Source, teacher: Teacher, batch_api: BatchApi | None, seconds_before: float
 ) -> Report:
     started = time.monotonic() - seconds_before
-    stop, unanswered = Stop(), list[str]()
+    stop = Stop()
 
     def disk_is_full() -> None:
         problem = f"{run.folder.path}: the disk is full; nothing finished is lost"
@@ -92,7 +88,7 @@ async def _run(
     with Journal(run.folder.journal, run.identity(), window, disk_is_full) as journal, signals(stop):
         async with teacher, _window(run, teacher, batch_api, journal, stop.admission) as window:
             ask = RecordedTeacher(journal, teacher, run.model, window, _budget(run, journal))
-            await _settle_all(run, source, run.policy(teacher), ask, journal, stop, unanswered)
+            unanswered = await _settle_all(run, source, run.policy(teacher), ask, journal, stop)
             wire = window.report()
         summary = await derive(
             run, source, teacher, journal, {"seconds": round(time.monotonic() - started, 3), "wire": wire}
@@ -107,24 +103,15 @@ async def _run(
     return Report(run.folder.path, summary)
 
 
-async def _settle_all(
-    run: Plan, source: Source, policy: Policy, ask: Ask, journal: Journal, stop: Stop, unanswered: list[str]
-) -> None:
-    """Settles every example of the source, as far as `stop` lets it; rows that could not be had go to unanswered."""
+async def _settle_all(run: Plan, source: Source, policy: Policy, ask: Ask, journal: Journal, stop: Stop) -> list[str]:
+    """Settles every example of the source, as far as `stop` lets it; gives the rows that could not be had."""
     options, counters = run.settings.distill, Counters(run.price)
-    rows_under_way = MAX_LINES if options.batch_api else ROWS_PER_REQUEST * options.batch_size
+    under_way = MAX_LINES if options.batch_api else ROWS_PER_REQUEST * options.batch_size
     async with Judge(run.settings.judge) as judge:
         jury = RecordedJudge(journal, run.judge_stamp, judge)
         with Display(source.count, counters, sys.stderr, options.log_format) as display:
 
-            async def one(example: Example) -> None:
-                try:
-                    outcome = await settle(example, policy, ask, jury)
-                except Stopped:
-                    return  # this row belongs to the next run
-                except GaveUp as problem:
-                    unanswered.append(f"row {example.row}: {problem}")
-                    return
+            def settled(outcome: Outcome) -> None:
                 counters.add(outcome, kept(outcome, options.remove_no_valid))
                 display.update()
 
@@ -135,7 +122,9 @@ async def _settle_all(
             target = options.target_accepted
             rows = takewhile(lambda _: target is None or counters.accepted < target, source.examples())
             async with every(1.0, beat):
-                await drive(rows, one, rows_under_way, stop, options.grace)
+                return await settle_rows(
+                    rows, policy, ask, jury, settled, under_way=under_way, stop=stop, grace=options.grace
+                )
 
 
 @asynccontextmanager
@@ -145,8 +134,7 @@ async def _window(
     """What requests go through: one by one, or by the batch."""
     if batch_api is None:
         check_none_open(journal)  # else requests that travel with a batch would be paid again
-        options, stall = run.settings.distill, 2 * run.settings.request_timeout + 60
-        yield Window(teacher, options.batch_size, stop, rpm=options.rpm, tpm=options.tpm, stall_timeout=stall)
+        yield open_window(run.settings, teacher, stop)
         return
     key = partial(request_key, model=run.model, teacher=teacher)
     async with Batches(batch_api, journal, key, teacher.body, stop, partial(print, file=sys.stderr)) as batches:
