@@ -6,10 +6,10 @@ from typing import Any
 
 from sql_rl.distill.counters import STAGES, Counters
 from sql_rl.distill.dataset import DISTILLED
-from sql_rl.distill.progress import share
 from sql_rl.distill.settle import Outcome
 from sql_rl.publish.front_matter import front_matter
 from sql_rl.sources import Source
+from sql_rl.terminal.progress import share
 
 TAGS = ["synthetic", "text-to-sql", "chain-of-thought", "distillation", "sql-rl"]
 _LONGEST_EXAMPLE = 1500  # characters

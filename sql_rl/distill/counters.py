@@ -10,6 +10,7 @@ from typing import Any
 from sql_rl.distill.settle import Outcome
 from sql_rl.judge.verdict import Verdict
 from sql_rl.teachers.prices import Price
+from sql_rl.terminal.progress import share
 
 NOT_JUDGED = "not_judged"
 _RAN = {Verdict.MATCH, Verdict.LUCKY, Verdict.MISMATCH}
@@ -17,7 +18,7 @@ _RAN = {Verdict.MATCH, Verdict.LUCKY, Verdict.MISMATCH}
 
 @dataclass(slots=True)
 class Counters:
-    """rows = accepted + rejected, always. cost_usd: None where no price is known.
+    """rows = accepted + rejected, always. cost_usd: None where no price is known. A display's Tally.
 
     requests counts finished ones, answered or refused; verdicts counts every row, rejected_by_verdict the rejected.
     The funnel's stages hold the rows that came at least so far.
@@ -40,6 +41,19 @@ class Counters:
     @property
     def rejected(self) -> int:
         return self.rows - self.accepted
+
+    @property
+    def done(self) -> int:
+        return self.rows
+
+    def status(self, seconds: float) -> str:
+        """Accepted share, rows/s, tokens and cost, `seconds` after the start."""
+        parts = [f"{share(self.accepted, self.rows)} accepted", f"{self.rows / max(seconds, 1e-9):.1f} rows/s"]
+        if tokens := self.prompt_tokens + self.completion_tokens:
+            parts.append(f"{tokens:,} tokens")
+        if self.cost_usd:
+            parts.append(f"${self.cost_usd:.4f}")
+        return ", ".join(parts)
 
     def add(self, outcome: Outcome, kept: bool) -> None:
         """Counts a settled row in."""

@@ -2,10 +2,10 @@
 
 from sql_rl.distill.counters import STAGES
 from sql_rl.distill.plan import Plan
-from sql_rl.distill.progress import share
 from sql_rl.distill.run import Report
 from sql_rl.prompts import estimated_tokens
 from sql_rl.sources import Source
+from sql_rl.terminal.progress import share
 
 _MEASURED = 200  # rows whose prompts are measured for the preview's estimate
 

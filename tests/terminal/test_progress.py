@@ -4,7 +4,7 @@ import io
 import json
 
 from sql_rl.distill.counters import Counters
-from sql_rl.distill.progress import HEARTBEAT, Display, share
+from sql_rl.terminal.progress import HEARTBEAT, Display, share
 
 
 class Clock:
@@ -16,7 +16,7 @@ class Clock:
 
 def display(log_format: str) -> tuple[Display, Counters, Clock, io.StringIO]:
     clock, counters, stream = Clock(), Counters(price=None), io.StringIO()
-    return Display(400, counters, stream, log_format, clock), counters, clock, stream
+    return Display("distill", 400, counters, stream, log_format=log_format, clock=clock), counters, clock, stream
 
 
 def advance(counters: Counters) -> None:

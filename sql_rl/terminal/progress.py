@@ -1,0 +1,102 @@
+"""What is seen while a job is going: a live line on a terminal, elsewhere (cron's mail) a plain line now and then."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sql_rl.terminal.manner import Manner
+
+HEARTBEAT = 30.0  # seconds between plain lines
+
+
+class Tally(Protocol):
+    """What a display shows of a job: how much is done, in words, and as counters."""
+
+    @property
+    def done(self) -> int: ...
+
+    def status(self, seconds: float) -> str:
+        """In a few words, `seconds` after the start: '97.5 % accepted, 3.3 rows/s, $0.0123'."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+class Display:
+    """Shows a tally as it grows. name: the command; total, unit: how many of what it is going to be.
+
+    On a terminal a live line; without one, every 30 s a line: plain, or the tally as JSON (log_format). Quiet shows
+    nothing. Lines go to `stream` (stderr), so that stdout is the result's alone.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        total: int,
+        tally: Tally,
+        stream: TextIO,
+        unit: str = "rows",
+        log_format: Literal["plain", "json"] = "plain",
+        manner: Manner = "person",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name, self._total, self._unit, self._tally = name, total, unit, tally
+        self._stream, self._clock, self._log_format, self._quiet = stream, clock, log_format, manner == "quiet"
+        self._start = self._last = clock()
+        self._bar: Progress | None = None
+        if stream.isatty() and not self._quiet:
+            self._bar = Progress(
+                TextColumn(name),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[status]}"),
+                TextColumn("ETA"),
+                TimeRemainingColumn(),
+                console=Console(file=stream),
+                refresh_per_second=4,
+            )
+            self._task = self._bar.add_task(name, total=total, status="")
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def update(self) -> None:
+        """Called after each step and once a second, so that time goes on in a job that waits."""
+        now = self._clock()
+        if self._bar:
+            self._bar.update(self._task, completed=self._tally.done, status=self._tally.status(now - self._start))
+        elif now - self._last >= HEARTBEAT and not self._quiet:
+            self._last = now
+            line = self._json(now - self._start) if self._log_format == "json" else self._plain(now - self._start)
+            print(line, file=self._stream, flush=True)
+
+    def _plain(self, seconds: float) -> str:
+        done = self._tally.done
+        eta = clock_time(seconds / done * (self._total - done)) if done else "unknown"
+        return f"{self._name}: {done}/{self._total} {self._unit}, {self._tally.status(seconds)}, ETA {eta}"
+
+    def _json(self, seconds: float) -> str:
+        content = {"command": self._name, "total": self._total, "seconds": round(seconds, 1), **self._tally.as_dict()}
+        return json.dumps(content | {"time": datetime.now(UTC).isoformat(timespec="seconds")})
+
+
+def clock_time(seconds: float) -> str:
+    """'1:02:03'."""
+    return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d}:{int(seconds % 60):02d}"
+
+
+def share(part: int, whole: int) -> str:
+    """'97.5 %'; '0 %' of nothing."""
+    return f"{100 * part / whole:.1f} %" if whole else "0 %"
