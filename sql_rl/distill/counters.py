@@ -4,7 +4,7 @@ run.json, the dataset card, the progress display and the closing summary all sho
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sql_rl.distill.settle import Outcome
@@ -75,6 +75,13 @@ class Counters:
             self.rejected_by_verdict[verdict] += 1
         for stage in stages(outcome):
             self.funnel[stage] += 1
+
+    def include(self, others: "Counters") -> None:
+        """Counts in what others have counted."""
+        for f in fields(self):
+            mine, theirs = getattr(self, f.name), getattr(others, f.name)
+            if f.name != "price" and theirs is not None:
+                setattr(self, f.name, theirs if mine is None else mine + theirs)
 
     def as_dict(self) -> dict[str, Any]:
         """The counters as run.json holds them."""

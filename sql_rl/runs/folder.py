@@ -18,6 +18,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal = path / "journal.jsonl"
+        self.workers = path / "workers"
         self.data = path / "data"
         self.rejected = path / "rejected.parquet"
         self.summary = path / "run.json"
