@@ -16,7 +16,8 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -151,6 +152,16 @@ def execute(db: apsw.Connection, sql: str, rights: Rights, budget: Budget) -> An
 
     Raises Stopped: unsafe, timeout, too_big or error. Changes are made in place: run them on a copy.
     """
+    with guarded(db, rights, budget):
+        return _fetch(db.cursor(), sql, budget)
+
+
+@contextmanager
+def guarded(db: apsw.Connection, rights: Rights, budget: Budget) -> Iterator[None]:
+    """Inside, what runs on `db` is under `rights` and within the budget's steps, deadline and memory.
+
+    Raises Stopped as `execute` does, for what ends a statement in the block.
+    """
     guard = _Authorizer(rights)
     steps_left = budget.steps
 
@@ -164,7 +175,7 @@ def execute(db: apsw.Connection, sql: str, rights: Rights, budget: Budget) -> An
     apsw.hard_heap_limit(apsw.memory_used() + budget.memory)
     DICE.reset()
     try:
-        return _fetch(db.cursor(), sql, budget)
+        yield
     except apsw.InterruptError:
         spent = "steps" if steps_left < 0 else "seconds"
         raise Stopped(Verdict.TIMEOUT, f"it was stopped: over the budget of {spent}") from None
@@ -248,7 +259,7 @@ class FixedClock(apsw.VFS):
 
 def open_memory(clock: FixedClock) -> apsw.Connection:
     """An empty database in memory, fit for `execute`."""
-    return _fit(apsw.Connection(":memory:", vfs=clock.name, statementcachesize=0), clock)
+    return fit(apsw.Connection(":memory:", vfs=clock.name, statementcachesize=0), clock.now)
 
 
 def open_file(path: Path, clock: FixedClock) -> apsw.Connection:
@@ -259,16 +270,17 @@ def open_file(path: Path, clock: FixedClock) -> apsw.Connection:
     uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     try:
-        return _fit(apsw.Connection(uri, flags=flags, vfs=clock.name, statementcachesize=0), clock)
+        return fit(apsw.Connection(uri, flags=flags, vfs=clock.name, statementcachesize=0), clock.now)
     except (apsw.Error, OSError) as error:
         raise Stopped(Verdict.GOLD_BROKEN, f"the database {path.name}: {one_line(str(error))}") from None
 
 
-def _fit(db: apsw.Connection, clock: FixedClock) -> apsw.Connection:
+def fit(db: apsw.Connection, now: str) -> apsw.Connection:
+    """The connection with the limits and functions of judged SQL. now: what NOW() gives, 'YYYY-MM-DD HH:MM:SS'."""
     for category, bound in LIMITS.items():
         db.limit(category, bound)
     db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    register(db, clock.now)
+    register(db, now)
     return db
 
 
