@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
+
+from sql_rl.arrow import pa
 
 SHARD_ROWS = 50_000
 BATCH_ROWS = 256
