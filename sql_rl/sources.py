@@ -15,9 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sql_rl.arrow import pa
 from sql_rl.errors import SqlRlError, UsageError
 from sql_rl.examples import Example, columns_of, from_row
 

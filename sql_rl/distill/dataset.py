@@ -6,8 +6,7 @@ rejected.parquet       all other rows
 
 from typing import Any
 
-import pyarrow as pa
-
+from sql_rl.arrow import pa
 from sql_rl.distill.settle import Outcome
 from sql_rl.prompts import completion
 
@@ -36,8 +35,11 @@ def schema(source: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(_kept_name(f.name), f.type) for f in source] + list(DISTILLED))
 
 
+_TAKEN = frozenset(DISTILLED.names)
+
+
 def _kept_name(name: str) -> str:
-    return f"source_{name}" if name in DISTILLED.names else name
+    return f"source_{name}" if name in _TAKEN else name
 
 
 def row(outcome: Outcome, cost: float | None) -> dict[str, Any]:

@@ -34,15 +34,13 @@ def _line(content: object, fields: tuple[str, ...], row: int) -> dict[str, Any]:
 def request_key(request: Request, model: str, teacher: Teacher) -> str:
     """The key of a request in the journal."""
     sampling = request.sampling
-    return key_of(
-        {
-            "messages": request.messages,
-            "model": model,
-            "sampling": [sampling.temperature, sampling.max_tokens, sampling.seed],
-            "sample": request.sample,
-            **teacher.identity(request),
-        }
-    )
+    asked = {
+        "model": model,
+        "sampling": [sampling.temperature, sampling.max_tokens, sampling.seed],
+        "sample": request.sample,
+        **teacher.identity(request),
+    }
+    return key_of(asked, (text for message in request.messages for text in (message["role"], message["content"])))
 
 
 class RecordedTeacher:
@@ -115,4 +113,4 @@ class RecordedJudge:
         return votes
 
     def _key(self, example: Example, **asked: Any) -> str:
-        return key_of({"judge": self._stamp, "context": example.context, **asked})
+        return key_of({"judge": self._stamp, **asked}, [example.context])

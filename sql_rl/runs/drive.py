@@ -72,6 +72,7 @@ async def drive(items: Iterable[T], work: Callable[[T], Awaitable[None]], limit:
             task = asyncio.ensure_future(work(item))
             tasks.add(task)
             task.add_done_callback(done)
+            await asyncio.sleep(0)  # the first are on their way while the others are made
         while tasks:
             await asyncio.wait(set(tasks))
     finally:

@@ -85,7 +85,7 @@ def test_another_run_is_refused_and_told_what_differs(tmp_path: Path):
 def test_another_version_is_refused(tmp_path: Path):
     path = tmp_path / "journal.jsonl"
     path.write_text('{"kind": "run", "version": 99, "identity": {}}\n')
-    with pytest.raises(UsageError, match="journal version 99, this one writes 1"):
+    with pytest.raises(UsageError, match="journal version 99, this one writes 2"):
         opened(path)
 
 
