@@ -7,11 +7,13 @@ trained on, as they were), rejected.parquet (the others), a card and run.json. T
 import asyncio
 import dataclasses
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sql_rl import __version__
 from sql_rl.configure import Secrets
@@ -25,21 +27,24 @@ from sql_rl.runs.drive import Stop, drive, every, signals
 from sql_rl.runs.folder import RunFolder, default_folder, write_whole
 from sql_rl.settings import JudgeSettings, Settings
 from sql_rl.sources import Source, open_source
+from sql_rl.terminal.manner import Manner
+from sql_rl.terminal.progress import Count, Display
+from sql_rl.terminal.summary import Line, Summary
 
 TAGS = ["text-to-sql", "sql-rl"]
 UNDER_WAY = 64  # rows handed to the judge's workers at once: enough for each to find the next one waiting
-HEARTBEAT = 30.0  # seconds between lines while it runs
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """folder: where the findings lie. text: the funnel, for a person."""
+    """folder: where the findings lie. summary: run.json's content. found: one finding for each row."""
 
     folder: Path
-    text: str
+    summary: dict[str, Any]
+    found: list[Finding]
 
 
-def audit(settings: Settings, secrets: Secrets) -> Report:
+def audit(settings: Settings, secrets: Secrets, manner: Manner = "person") -> Report:
     """Audits the dataset that the settings name.
 
     Raises UsageError (2) for a source or a folder that is no good, StoppedEarlyError (3) on a signal (nothing is
@@ -50,35 +55,42 @@ def audit(settings: Settings, secrets: Secrets) -> Report:
     folder = RunFolder(Path(options.output_dir) if options.output_dir else default_folder("audit", source.title))
     with folder.held():
         started = time.monotonic()
-        found = findings(source.examples(), asyncio.run(audited(source.examples(), settings.judge, source.count)))
+        audits = asyncio.run(audited(source.examples(), settings.judge, source.count, manner))
+        found = findings(source.examples(), audits)
         try:
-            _write(folder, source, found, settings, time.monotonic() - started)
+            summary = _write(folder, source, found, settings, time.monotonic() - started)
         except OSError as error:
             raise SqlRlError(f"{folder.path}: cannot be written: {error.strerror or error}; make room") from error
-    return Report(folder.path, _text(folder.path, found))
+    return Report(folder.path, summary, found)
 
 
-async def audited(examples: Iterable[Example], settings: JudgeSettings, total: int) -> list[GoldAudit]:
-    """The audit of each example, in order; a line on stderr every 30 s. Raises StoppedEarlyError on a signal."""
-    stop, audits = Stop(), dict[int, GoldAudit]()
-
-    async def heartbeat() -> None:
-        print(f"audit: {len(audits)}/{total} rows", file=sys.stderr)
+async def audited(
+    examples: Iterable[Example], settings: JudgeSettings, total: int, manner: Manner = "person"
+) -> list[GoldAudit]:
+    """The audit of each example, in order; progress on stderr. Raises StoppedEarlyError on a signal."""
+    stop, audits, count = Stop(), dict[int, GoldAudit](), Count()
 
     async with Judge(settings) as judge:
 
         async def one(example: Example) -> None:
             audits[example.row] = await judge.audit(example)
+            count.done += 1
 
-        with signals(stop):
-            async with every(HEARTBEAT, heartbeat):
+        with signals(stop), Display("audit", total, count, sys.stderr, manner=manner) as display:
+
+            async def beat() -> None:
+                display.update()
+
+            async with every(1.0, beat):
                 await drive(examples, one, UNDER_WAY, stop, grace=settings.seconds)
     if stop.why:
         raise stop.why
     return [audits[row] for row in sorted(audits)]
 
 
-def _write(folder: RunFolder, source: Source, found: list[Finding], settings: Settings, seconds: float) -> None:
+def _write(
+    folder: RunFolder, source: Source, found: list[Finding], settings: Settings, seconds: float
+) -> dict[str, Any]:
     lines = (json.dumps(dataclasses.asdict(finding), ensure_ascii=False) for finding in found)
     write_whole(folder.path / "verdicts.jsonl", "".join(line + "\n" for line in lines))
     writer = DatasetWriter(folder.data, folder.rejected, source.schema)
@@ -86,22 +98,22 @@ def _write(folder: RunFolder, source: Source, found: list[Finding], settings: Se
         writer.add(row, finding.kept)
     writer.finish()
     write_whole(folder.card, _card(source, found))
-    folder.write_summary(
-        {
-            "command": "audit",
-            "status": "finished",
-            "rows": len(found),
-            "funnel": dict(funnel(found)),
-            "remarks": dict(remarks(found)),
-            "seconds": round(seconds, 3),
-            "settings": {
-                "audit": dataclasses.asdict(settings.audit),
-                "judge": dataclasses.asdict(settings.judge),
-                "source": source.identity,
-                "version": __version__,
-            },
-        }
-    )
+    summary = {
+        "command": "audit",
+        "status": "finished",
+        "rows": len(found),
+        "funnel": dict(funnel(found)),
+        "remarks": dict(remarks(found)),
+        "seconds": round(seconds, 3),
+        "settings": {
+            "audit": dataclasses.asdict(settings.audit),
+            "judge": dataclasses.asdict(settings.judge),
+            "source": source.identity,
+            "version": __version__,
+        },
+    }
+    folder.write_summary(summary)
+    return summary
 
 
 def _card(source: Source, found: list[Finding]) -> str:
@@ -114,12 +126,20 @@ def _card(source: Source, found: list[Finding]) -> str:
     )
 
 
-def _text(folder: Path, found: list[Finding]) -> str:
-    lines = [f"{folder}: {len(found):,} rows"]
-    lines += [f"  {stage:<40} {count:>8,}" for stage, count in funnel(found)]
-    lines += ["of those kept:", *(f"  {remark:<40} {count:>8,}" for remark, count in remarks(found))]
-    broken = [finding for finding in found if finding.audit.broken]
-    lines += ["broken, for example:"] if broken else []
-    lines += [f"  row {finding.row} (id {finding.id}): {finding.audit.broken}" for finding in broken[:5]]
-    lines.append(f"next: uv run main.py distill --provider offline --dataset-repo-id {folder} --validate")
-    return "\n".join(lines)
+def closing(report: Report) -> Summary:
+    """The funnel, what is remarkable about the kept ones, the first broken ones, and the next command."""
+    broken = [finding for finding in report.found if finding.audit.broken]
+    notes = [f"broken: row {finding.row} (id {finding.id}): {finding.audit.broken}" for finding in broken[:5]]
+    if len(broken) > len(notes):
+        notes.append(f"and {len(broken) - len(notes):,} more: {report.folder / 'verdicts.jsonl'}")
+    where = shlex.quote(str(report.folder))
+    return Summary(
+        title=f"{report.folder}: finished",
+        content={"folder": str(report.folder), **report.summary},
+        lines=[
+            *(Line(stage, f"{count:,}") for stage, count in funnel(report.found)),
+            *(Line(remark, f"{count:,}", "of those kept") for remark, count in remarks(report.found)),
+        ],
+        notes=notes,
+        next=f"uv run main.py distill --provider offline --dataset-repo-id {where} --validate",
+    )

@@ -1,6 +1,7 @@
 """`audit` as a user runs it: the funnel adds up, the findings name their reason, the cleaned set opens."""
 
 import json
+import re
 from pathlib import Path
 
 import datasets
@@ -57,13 +58,13 @@ def test_what_was_audited_can_be_distilled(audited, run):
         "distill", "--provider", "offline", "--validate", "--dataset-repo-id", "out", "--output-dir", "distilled"
     )
     assert ended.returncode == 0, ended.stderr
-    assert "accepted          3  100.0 %" in ended.stdout
+    assert re.search(r"accepted +3  100.0 %", ended.stdout)
 
 
 def test_a_limit_and_a_wrong_source(run):
     ended = run("audit", "--dataset-repo-id", "sample", "--limit", "3")
     assert ended.returncode == 0
-    assert "audit-sample: 3 rows" in ended.stdout
+    assert "audit-sample: finished" in ended.stdout
     ended = run("audit", "--dataset-repo-id", "nowhere.jsonl")
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from sql_rl.cli.options import DEFAULTS, Config, Dataset, Split, given
+from sql_rl.cli.options import DEFAULTS, AsJson, Config, Dataset, Quiet, Split, given
+from sql_rl.terminal.manner import manner_of
 
 SECTION = DEFAULTS.audit
 EXAMPLE = "uv run main.py audit --dataset-repo-id sample"
@@ -21,13 +22,18 @@ def audit(
     output_dir: Annotated[
         Path | None, typer.Option(help="The folder of the findings.  [default: outputs/audit-<dataset>]")
     ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Judge a dataset's own queries: broken, open, empty or doubled ones; write findings and a cleaned set."""
     from sql_rl.configure import load
 
+    manner = manner_of(quiet, as_json)
     settings, secrets = load(given(context, "audit"), config)
 
     from sql_rl.audit import audit as job
+    from sql_rl.audit import closing
+    from sql_rl.terminal.summary import show
 
-    print(job(settings, secrets).text)
+    show(closing(job(settings, secrets, manner)), manner)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from sql_rl.cli.options import DEFAULTS, Config, Dataset, Private, PublishTo, Split, given
+from sql_rl.cli.options import DEFAULTS, AsJson, Config, Dataset, Private, PublishTo, Quiet, Split, given
+from sql_rl.terminal.manner import manner_of
 
 SECTION = DEFAULTS.distill
 EXAMPLE = "uv run main.py distill --provider offline --dataset-repo-id sample --validate"
@@ -92,18 +93,22 @@ def distill(
     private_repo: Private = SECTION.private_repo,
     use_ray: Annotated[bool, typer.Option("--use-ray", help="Spread the run over a Ray cluster.")] = SECTION.use_ray,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be asked, and ask nothing.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Have a teacher write reasoning and SQL for a dataset's questions, and prove each query by execution."""
     from sql_rl.configure import load
 
+    manner = manner_of(quiet, as_json)
     settings, secrets = load(given(context, "distill"), config)
 
     from sql_rl.distill.plan import plan, rows_of
     from sql_rl.distill.run import distill as job
     from sql_rl.distill.summary import closing, preview
+    from sql_rl.terminal.summary import show
 
     if dry_run:
         print(preview(plan(settings), rows_of(settings, secrets)))
     else:
-        print(closing(job(settings, secrets)))
+        show(closing(job(settings, secrets, manner)), manner)

@@ -18,6 +18,8 @@ Private = Annotated[bool, typer.Option("--private-repo", help="Make the publishe
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Settings; flags win over them.  [default: config.yaml]")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but what went wrong.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the closing summary as one line of JSON.")]
 
 
 def given(context: typer.Context, section: str) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from sql_rl.distill.dataset import kept
 from sql_rl.distill.derive import derive
 from sql_rl.distill.journal import Journal, retire
 from sql_rl.distill.plan import Plan, plan, rows_of
-from sql_rl.distill.progress import Display
 from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher, completion_in, request_key
 from sql_rl.distill.rows import ROWS_PER_REQUEST, open_window, settle_rows
 from sql_rl.distill.settle import Ask, Outcome, Policy
@@ -33,11 +32,14 @@ from sql_rl.distill.window import Window
 from sql_rl.errors import SqlRlError, StoppedEarlyError
 from sql_rl.judge import Judge
 from sql_rl.runs.drive import Stop, every, signals
+from sql_rl.runs.heap import rarely_collected
 from sql_rl.settings import Settings
 from sql_rl.sources import Source, identity_of_file
 from sql_rl.teachers import open_teacher
 from sql_rl.teachers.base import Teacher
 from sql_rl.teachers.batch_api import MAX_LINES, BatchApi, open_batch_api
+from sql_rl.terminal.manner import Manner
+from sql_rl.terminal.progress import Display
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Report:
     unchanged: bool = False
 
 
-def distill(settings: Settings, secrets: Secrets) -> Report:
+def distill(settings: Settings, secrets: Secrets, manner: Manner = "person") -> Report:
     """Runs, or carries on, the distillation that the settings describe.
 
     Raises UsageError (2), StoppedEarlyError (3), RefusedError (4), BusyError (75) or SqlRlError (1). Whatever was
@@ -67,7 +69,8 @@ def distill(settings: Settings, secrets: Secrets) -> Report:
             return Report(run.folder.path, before, unchanged=True)
         if not settings.distill.resume:
             retire(run.folder.journal)
-        return asyncio.run(_run(run, source, teacher, batch_api, before.get("seconds", 0.0)))
+        with rarely_collected():
+            return asyncio.run(_run(run, source, teacher, batch_api, before.get("seconds", 0.0), manner))
 
 
 def _is_done(run: Plan, before: dict[str, Any], source: str) -> bool:
@@ -75,7 +78,7 @@ def _is_done(run: Plan, before: dict[str, Any], source: str) -> bool:
 
 
 async def _run(
-    run: Plan, source: Source, teacher: Teacher, batch_api: BatchApi | None, seconds_before: float
+    run: Plan, source: Source, teacher: Teacher, batch_api: BatchApi | None, seconds_before: float, manner: Manner
 ) -> Report:
     started = time.monotonic() - seconds_before
     stop = Stop()
@@ -88,7 +91,7 @@ async def _run(
     with Journal(run.folder.journal, run.identity(), window, disk_is_full) as journal, signals(stop):
         async with teacher, _window(run, teacher, batch_api, journal, stop.admission) as window:
             ask = RecordedTeacher(journal, teacher, run.model, window, _budget(run, journal))
-            unanswered = await _settle_all(run, source, run.policy(teacher), ask, journal, stop)
+            unanswered = await _settle_all(run, source, run.policy(teacher), ask, journal, stop, manner)
             wire = window.report()
         summary = await derive(
             run, source, teacher, journal, {"seconds": round(time.monotonic() - started, 3), "wire": wire}
@@ -103,13 +106,17 @@ async def _run(
     return Report(run.folder.path, summary)
 
 
-async def _settle_all(run: Plan, source: Source, policy: Policy, ask: Ask, journal: Journal, stop: Stop) -> list[str]:
+async def _settle_all(
+    run: Plan, source: Source, policy: Policy, ask: Ask, journal: Journal, stop: Stop, manner: Manner
+) -> list[str]:
     """Settles every example of the source, as far as `stop` lets it; gives the rows that could not be had."""
     options, counters = run.settings.distill, Counters(run.price)
     under_way = MAX_LINES if options.batch_api else ROWS_PER_REQUEST * options.batch_size
     async with Judge(run.settings.judge) as judge:
         jury = RecordedJudge(journal, run.judge_stamp, judge)
-        with Display(source.count, counters, sys.stderr, options.log_format) as display:
+        with Display(
+            "distill", source.count, counters, sys.stderr, log_format=options.log_format, manner=manner
+        ) as display:
 
             def settled(outcome: Outcome) -> None:
                 counters.add(outcome, kept(outcome, options.remove_no_valid))

@@ -1,31 +1,37 @@
 """The last word of a run, and the preview of one: what `distill` prints on stdout."""
 
+import shlex
+
 from sql_rl.distill.counters import STAGES
 from sql_rl.distill.plan import Plan
 from sql_rl.distill.run import Report
 from sql_rl.prompts import estimated_tokens
 from sql_rl.sources import Source
 from sql_rl.terminal.progress import share
+from sql_rl.terminal.summary import Line, Summary
 
 _MEASURED = 200  # rows whose prompts are measured for the preview's estimate
 
 
-def closing(report: Report) -> str:
+def closing(report: Report) -> Summary:
     """The funnel, the verdicts, what it took, and the next command."""
     s = report.summary
+    lines = [Line("rows", f"{s['rows']:,}")]
     stages = STAGES if s["settings"]["distill"]["validate"] else STAGES[:3]
-    lines = [f"{report.folder}: finished before, nothing to do" if report.unchanged else f"{report.folder}: finished"]
-    lines.append(f"  rows       {s['rows']:>8,}")
-    lines += [f"  {stage:<10} {s['funnel'][stage]:>8,}  {share(s['funnel'][stage], s['rows'])}" for stage in stages]
-    lines.append(f"  accepted   {s['accepted']:>8,}  {share(s['accepted'], s['rows'])}")
-    lines.append(f"  rejected   {s['rejected']:>8,}  {_by_verdict(s['rejected_by_verdict'])}".rstrip())
+    lines += [Line(stage, f"{s['funnel'][stage]:,}", share(s["funnel"][stage], s["rows"])) for stage in stages]
+    lines.append(Line("accepted", f"{s['accepted']:,}", share(s["accepted"], s["rows"]), "green"))
+    lines.append(Line("rejected", f"{s['rejected']:,}", _by_verdict(s["rejected_by_verdict"])))
     cost = "cost unknown" if s["cost_usd"] is None else f"${s['cost_usd']:.4f}"
     if s["accepted"] and s["cost_usd"]:
         cost += f" (${s['cost_usd'] / s['accepted']:.6f} an accepted row)"
     tokens = s["prompt_tokens"] + s["completion_tokens"]
-    lines.append(f"  {s['requests']:,} requests, {tokens:,} tokens, {cost}, {s['seconds']:.1f} s")
-    lines.append(f"next: python -c \"import datasets; print(datasets.load_dataset('{report.folder}'))\"")
-    return "\n".join(lines)
+    return Summary(
+        title=f"{report.folder}: {'finished before, nothing to do' if report.unchanged else 'finished'}",
+        content={"folder": str(report.folder), "unchanged": report.unchanged, **s},
+        lines=lines,
+        notes=[f"{s['requests']:,} requests, {tokens:,} tokens, {cost}, {s['seconds']:.1f} s"],
+        next=f"uv run main.py train --dataset-repo-id {shlex.quote(str(report.folder))}",
+    )
 
 
 def _by_verdict(rejected: dict[str, int]) -> str:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TextIO
@@ -26,6 +27,19 @@ class Tally(Protocol):
         ...
 
     def as_dict(self) -> dict[str, Any]: ...
+
+
+@dataclass(slots=True)
+class Count:
+    """The plainest Tally: how many are done, and how quickly."""
+
+    done: int = 0
+
+    def status(self, seconds: float) -> str:
+        return f"{self.done / max(seconds, 1e-9):.1f} a second"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"done": self.done}
 
 
 class Display:
