@@ -27,7 +27,7 @@ class Stopped(Exception):  # noqa: N818 (nothing went wrong)
 @dataclass(slots=True, eq=False)
 class _Waiter:
     tokens: float
-    is_new: bool
+    opens_row: bool
     admitted: "asyncio.Future[Ticket]"
 
 
@@ -50,13 +50,14 @@ class Slots:
         self.in_flight = 0
 
     @asynccontextmanager
-    async def slot(self, tokens: float, after: float | None = None) -> AsyncIterator[Ticket]:
+    async def slot(self, tokens: float, after: float | None = None, opens_row: bool = True) -> AsyncIterator[Ticket]:
         """A slot for the length of the block. tokens: how many the request is thought to use.
 
-        after: None for a new request; for one that is asked again, the seconds before it may be.
+        after: None for a new request; for one that is asked again, the seconds before it may be. opens_row: it is
+        the first of its row, so that there was work enough until now.
         Raises Stopped, or StoppedEarlyError where the run has stalled.
         """
-        ticket = await self._admitted(tokens, after)
+        ticket = await self._admitted(_Waiter(tokens, opens_row, asyncio.get_running_loop().create_future()), after)
         task = asyncio.current_task()
         self._on_wire.add(task)
         try:
@@ -69,13 +70,12 @@ class Slots:
             self._on_wire.discard(task)
             self._release()
 
-    async def _admitted(self, tokens: float, after: float | None) -> Ticket:
+    async def _admitted(self, waiter: _Waiter, after: float | None) -> Ticket:
         if self._stop.is_set():
             raise Stopped
         loop = asyncio.get_running_loop()
         if self._guard is None or self._guard.done():
             self._guard = loop.create_task(self._keep_watch())
-        waiter = _Waiter(tokens, after is None, loop.create_future())
         if after is None:
             self._new.append(waiter)
         else:
@@ -121,8 +121,8 @@ class Slots:
         self._watchdog.heard()
         waiter.admitted.set_result(self._admission.sent(waiter.tokens, now))
         self._gauge.changed(self.in_flight, False, now)
-        if waiter.is_new:
-            self._gauge.sent_new()
+        if waiter.opens_row:
+            self._gauge.row_opened()
 
     def _wake_at(self, when: float) -> None:
         if self._timer is not None:

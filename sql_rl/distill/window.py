@@ -73,7 +73,7 @@ class Window:
 
     @property
     def fullness(self) -> float:
-        """The mean share of `size` that was on the wire until the last new request was sent."""
+        """The mean share of `size` that was on the wire until the last row was opened."""
         return self._gauge.fullness
 
     def report(self) -> dict[str, float | int]:
@@ -104,9 +104,9 @@ class Window:
                 wait = self._backoff(failure, max(tries, 1))
 
     async def _once(self, request: Request, wait: float | None) -> Completion:
-        prompt = estimated_tokens(request.messages)
+        tokens = self._admission.estimate(estimated_tokens(request.messages), request.sampling.max_tokens)
         now = asyncio.get_running_loop().time
-        async with self._slots.slot(self._admission.estimate(prompt, request.sampling.max_tokens), wait) as ticket:
+        async with self._slots.slot(tokens, wait, opens_row=wait is None and request.sample == 0) as ticket:
             try:
                 reply = await self._teacher.ask(request)
             except (Transient, Refusal) as failure:

@@ -171,6 +171,16 @@ async def test_never_more_in_flight_than_the_window_and_never_less_until_the_tai
     assert window.in_flight == 0
 
 
+@virtually
+async def test_the_tail_begins_with_the_last_row_not_with_its_last_attempt():
+    window = Window(Teacher(latency=1.0), 4, asyncio.Event())
+    opened = Request(EXAMPLE, PROMPT, Sampling(None, 1000, None), 0)
+    await asyncio.gather(*(window.send(opened) for _ in range(8)))
+    for attempt in range(1, 20):
+        await window.send(request(attempt))
+    assert window.fullness == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize(("size", "fullness"), [(64, 0.99), (256, 0.95)])
 @virtually
 async def test_a_steady_server_meets_a_full_window(size: int, fullness: float):

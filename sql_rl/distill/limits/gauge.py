@@ -11,7 +11,7 @@ class Gauge:
         self._in_flight = 0
         self._held = False
         self._area = 0.0  # request-seconds until now
-        self._measured = (0.0, 0.0)  # seconds and request-seconds until a new row's request was last sent
+        self._measured = (0.0, 0.0)  # seconds and request-seconds until a row was last opened
         self.throttled = 0.0  # seconds in which a request waited for a limit while a slot was free
 
     def changed(self, in_flight: int, held: bool, now: float) -> None:
@@ -23,8 +23,8 @@ class Gauge:
         self.throttled += passed * self._held
         self._at, self._in_flight, self._held = max(now, self._at), in_flight, held
 
-    def sent_new(self) -> None:
-        """A request of a new row was sent at the last change: until here there was work enough to fill the window."""
+    def row_opened(self) -> None:
+        """The first request of a row was sent at the last change: until here there was work enough for the window."""
         if self._first is not None:
             self._measured = (self._at - self._first, self._area)
 
@@ -32,7 +32,7 @@ class Gauge:
     def fullness(self) -> float:
         """The share of the window that was in flight, from the first request to the tail; 1.0 before any time passed.
 
-        The tail begins with the last new request: then nothing is left to fill the window with.
+        The tail begins when the last row is opened: then nothing is left to fill the window with.
         """
         seconds, area = self._measured
         return area / (seconds * self._size) if seconds else 1.0

@@ -10,7 +10,7 @@ def test_the_tail_does_not_count():
     gauge.changed(4, False, 10.0)
     gauge.changed(2, False, 18.0)
     gauge.changed(4, False, 20.0)
-    gauge.sent_new()
+    gauge.row_opened()
     gauge.changed(1, False, 25.0)
     gauge.changed(0, False, 99.0)
     assert gauge.fullness == pytest.approx((8 * 4 + 2 * 2) / (10 * 4))
@@ -27,5 +27,5 @@ def test_before_any_time_has_passed_it_is_full():
     gauge = Gauge(4)
     assert gauge.fullness == 1.0
     gauge.changed(1, False, 3.0)
-    gauge.sent_new()
+    gauge.row_opened()
     assert gauge.fullness == 1.0
