@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -19,8 +19,8 @@ PROMPT = [{"role": "user", "content": "x" * 384}]  # about 100 tokens
 REPLY = Completion(text="x", reasoning=None, finish_reason="stop", model="m", prompt_tokens=100, completion_tokens=100)
 
 
-def request(sample: int = 0) -> Request:
-    return Request(EXAMPLE, PROMPT, Sampling(None, 1000, None), sample)
+def request(row: int = 0, sample: int = 0) -> Request:
+    return Request(replace(EXAMPLE, row=row), PROMPT, Sampling(None, 1000, None), sample)
 
 
 def now() -> float:
@@ -30,7 +30,7 @@ def now() -> float:
 @dataclass
 class Teacher:
     """Takes `latency` seconds for each answer; `fails(request, how often it came, requests in flight)` may say
-    otherwise. sent: (when, sample) of each request.
+    otherwise. sent: (when, row) of each request.
     """
 
     latency: float = 1.0
@@ -40,8 +40,8 @@ class Teacher:
     most: int = 0
 
     async def ask(self, request: Request) -> Completion:
-        self.sent.append((now(), request.sample))
-        visit = sum(sample == request.sample for _, sample in self.sent)
+        self.sent.append((now(), request.example.row))
+        visit = sum(row == request.example.row for _, row in self.sent)
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
         try:
@@ -53,8 +53,8 @@ class Teacher:
         finally:
             self.in_flight -= 1
 
-    def times(self, sample: int) -> list[float]:
-        return [when for when, s in self.sent if s == sample]
+    def times(self, row: int) -> list[float]:
+        return [when for when, r in self.sent if r == row]
 
 
 def first_time(failure: Exception) -> Callable[[Request, int, int], Exception | None]:
@@ -137,7 +137,7 @@ async def test_a_server_that_was_never_reached_ends_the_run():
 @virtually
 async def test_a_server_that_was_reached_is_waited_for():
     gone = Transient("refused", connected=False)
-    teacher = Teacher(fails=lambda r, visit, in_flight: gone if r.sample and visit <= 5 else None)
+    teacher = Teacher(fails=lambda r, visit, in_flight: gone if r.example.row and visit <= 5 else None)
     window = Window(teacher, 1, asyncio.Event())
     await window.send(request())
     assert await window.send(request(1)) == REPLY
@@ -174,10 +174,9 @@ async def test_never_more_in_flight_than_the_window_and_never_less_until_the_tai
 @virtually
 async def test_the_tail_begins_with_the_last_row_not_with_its_last_attempt():
     window = Window(Teacher(latency=1.0), 4, asyncio.Event())
-    opened = Request(EXAMPLE, PROMPT, Sampling(None, 1000, None), 0)
-    await asyncio.gather(*(window.send(opened) for _ in range(8)))
+    await send_all(window, 8)
     for attempt in range(1, 20):
-        await window.send(request(attempt))
+        await window.send(request(0, attempt))
     assert window.fullness == pytest.approx(1.0)
 
 
@@ -194,10 +193,10 @@ async def test_a_steady_server_meets_a_full_window(size: int, fullness: float):
 @virtually
 async def test_a_waiting_request_holds_no_slot_and_goes_first_when_it_is_due():
     teacher = Teacher(
-        fails=lambda r, visit, _: Transient("500", retry_after=2.0) if (r.sample, visit) == (0, 1) else None
+        fails=lambda r, visit, _: Transient("500", retry_after=2.0) if (r.example.row, visit) == (0, 1) else None
     )
     await send_all(Window(teacher, 1, asyncio.Event()), 6)
-    order = [sample for _, sample in teacher.sent]
+    order = [row for _, row in teacher.sent]
     assert order[:3] == [0, 1, 2], "others go on while it waits"
     assert order.index(0, 1) == 4, "when it is due, it goes before what is new"
 
@@ -229,7 +228,7 @@ async def test_a_request_that_is_cancelled_in_the_moment_it_is_admitted_gives_it
 
 @virtually
 async def test_a_pause_that_the_server_asks_for_holds_for_everybody():
-    teacher = Teacher(fails=lambda r, visit, _: Throttled("429", 30.0) if (r.sample, visit) == (1, 1) else None)
+    teacher = Teacher(fails=lambda r, visit, _: Throttled("429", 30.0) if (r.example.row, visit) == (1, 1) else None)
     window = Window(teacher, 2, asyncio.Event())
     await send_all(window, 8)
     times = sorted(when for when, _ in teacher.sent)
@@ -311,7 +310,7 @@ async def test_time_outs_close_the_window_of_a_slow_server():
 @virtually
 async def test_stop_sends_nothing_new_and_wakes_who_waits():
     stop = asyncio.Event()
-    teacher = Teacher(fails=lambda r, visit, _: Transient("500", 50.0) if r.sample == 0 else None)
+    teacher = Teacher(fails=lambda r, visit, _: Transient("500", 50.0) if r.example.row == 0 else None)
     window = Window(teacher, 2, stop)
     tasks = [asyncio.create_task(window.send(request(i))) for i in range(4)]
     await asyncio.sleep(0.5)
@@ -327,7 +326,7 @@ class Silent(Teacher):
     """Answers the first request, and none after that."""
 
     async def ask(self, request: Request) -> Completion:
-        if request.sample:
+        if request.example.row:
             await asyncio.Event().wait()
         return await super().ask(request)
 
