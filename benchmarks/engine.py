@@ -1,10 +1,14 @@
 """How fast `distill` is: against a bare aiohttp loop on the same server in the same run, and offline.
 
     uv run benchmarks/engine.py server [--rows 1000] [--windows 64 256] [--delay 0.5] [--source rows.parquet]
+    uv run benchmarks/engine.py memory [--rows 1000 100000]
     uv run benchmarks/engine.py offline --source ../shared/data/spider/train_rows.parquet
 
 Prints a table; times are of this machine, now: the ratios count. Each measurement is a process of its own; its wall
 time includes everything from its start, its CPU time its judge's workers too, its memory is that of the parent alone.
+
+CPU is told in two parts. What a request costs is the slope between a run of `--rows` and one of five times as many:
+the dataset's row is in it, the start is not. The start is what the slope leaves of the shorter run.
 """
 
 import argparse
@@ -15,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,26 +91,63 @@ def distill(source: str, rows: int, *options: str) -> Measured:
 
 
 def against_server(options: argparse.Namespace) -> None:
-    print(f"{options.rows} rows, answers after {options.delay} s")
-    print("window | what              | seconds | x bare | CPU ms/request | RSS MB")
+    rows, more = options.rows, 5 * options.rows
+    print(f"{rows} and {more} rows, answers after {options.delay} s")
+    print("window | what               | seconds | x bare | CPU ms/request | CPU s at start | RSS MB")
     with server(options.source, options.delay) as url:
         for window in options.windows:
-            asked = ("--base-url", url, "--batch-size", str(window))
-            loop = [sys.executable, __file__, "bare", url, options.source, str(options.rows), str(window)]
-            runs = {
-                "bare aiohttp loop": lambda loop=loop: measured(loop),
-                "distill": lambda asked=asked: distill(options.source, options.rows, *asked),
-                "distill --validate": lambda asked=asked: distill(options.source, options.rows, *asked, "--validate"),
-            }
-            base = 0.0
-            for name, run in runs.items():
-                m = run()
-                base = base or m.seconds
-                print(
-                    f"{window:6} | {name:<17} | {m.seconds:7.2f} | {m.seconds / base:6.2f} | "
-                    f"{1000 * m.cpu_seconds / options.rows:14.2f} | {m.rss_mb:6.0f}",
-                    flush=True,
-                )
+            compare(url, options.source, window, rows, more)
+
+
+def compare(url: str, source: str, window: int, rows: int, more: int) -> None:
+    """The lines of one window."""
+
+    def bare_loop(count: int) -> Measured:
+        return measured([sys.executable, __file__, "bare", url, source, str(count), str(window)])
+
+    def ours(count: int, *options: str) -> Measured:
+        return distill(source, count, "--base-url", url, "--batch-size", str(window), *options)
+
+    runs: dict[str, Callable[[int], Measured]] = {
+        "bare aiohttp loop": bare_loop,
+        "distill": ours,
+        "distill --validate": lambda count: ours(count, "--validate"),
+    }
+    base = 0.0
+    for name, run in runs.items():
+        short, long = run(rows), run(more)
+        base = base or short.seconds
+        slope = (long.cpu_seconds - short.cpu_seconds) / (more - rows)
+        print(
+            f"{window:6} | {name:<18} | {short.seconds:7.2f} | {short.seconds / base:6.2f} | {1000 * slope:14.2f} | "
+            f"{short.cpu_seconds - rows * slope:14.2f} | {short.rss_mb:.0f}, {long.rss_mb:.0f}",
+            flush=True,
+        )
+
+
+def memory(options: argparse.Namespace) -> None:
+    """The parent's peak against the number of rows: all questions differ, each has a schema of its own."""
+    print("rows | seconds | RSS MB")
+    with tempfile.TemporaryDirectory() as folder:
+        for count in options.rows:
+            source = Path(folder) / f"rows-{count}.jsonl"
+            with source.open("w") as file:
+                file.writelines(json.dumps(made_up_row(i)) + "\n" for i in range(count))
+            with server(str(source), 0.0) as url:
+                m = distill(str(source), count, "--base-url", url, "--batch-size", "256")
+            print(f"{count} | {m.seconds:.1f} | {m.rss_mb:.0f}", flush=True)
+
+
+def made_up_row(i: int) -> dict[str, str]:
+    """A row in Gretel's columns, of the size of one of Gretel's."""
+    values = ", ".join(f"({n}, 'person {n * i % 997}', {n * 7 + i % 13})" for n in range(12))
+    return {
+        "id": str(i),
+        "sql_prompt": f"Who of group {i} has the most points?",
+        "sql_context": f"CREATE TABLE g{i} (id INT, name TEXT, points INT); INSERT INTO g{i} VALUES {values};",
+        "sql": f"SELECT name FROM g{i} ORDER BY points DESC LIMIT 1",
+        "sql_explanation": f"Sorts the rows of g{i} by their points and takes the first name.",
+    }
 
 
 def offline(options: argparse.Namespace) -> None:
@@ -118,6 +159,8 @@ def offline(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
+    growth = commands.add_parser("memory", help="the parent's memory against the number of rows")
+    growth.add_argument("--rows", type=int, nargs="+", default=[1_000, 100_000])
     for name in ("server", "offline"):
         command = commands.add_parser(name)
         command.add_argument("--source", default="../shared/data/spider/train_rows.parquet")
@@ -133,6 +176,8 @@ def main() -> None:
             asyncio.run(bare(options.url, options.source, options.rows, options.window))
         case "server":
             against_server(options)
+        case "memory":
+            memory(options)
         case "offline":
             offline(options)
 
