@@ -91,7 +91,12 @@ def distill(
     publish: Annotated[bool, typer.Option("--publish", help="Push the dataset to the Hub.")] = SECTION.publish,
     publish_repo_id: PublishTo = SECTION.publish_repo_id,
     private_repo: Private = SECTION.private_repo,
-    use_ray: Annotated[bool, typer.Option("--use-ray", help="Spread the run over a Ray cluster.")] = SECTION.use_ray,
+    use_ray: Annotated[
+        bool, typer.Option("--use-ray", help="Spread the run over a Ray cluster (docs/ray.md).")
+    ] = SECTION.use_ray,
+    ray_workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Of it, so many workers.  [default: one for every 4 CPUs]")
+    ] = SECTION.ray_workers,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be asked, and ask nothing.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,

@@ -7,11 +7,12 @@ from typing import Any
 
 from sql_rl import __version__
 from sql_rl.configure import Secrets
+from sql_rl.distill.cluster.connect import check_ray
 from sql_rl.distill.settle import Policy
 from sql_rl.errors import UsageError
 from sql_rl.prompts import Prompts, load_prompts
 from sql_rl.runs.folder import RunFolder, default_folder
-from sql_rl.settings import Settings
+from sql_rl.settings import DistillSettings, Settings
 from sql_rl.sources import Source, open_source
 from sql_rl.teachers.base import Sampling, Teacher
 from sql_rl.teachers.prices import FREE, Price, price_of
@@ -86,7 +87,7 @@ def plan(settings: Settings) -> Plan:
     """Reads templates and prices, and finds the folder. Raises UsageError for what cannot be done, or not yet."""
     options = settings.distill
     if options.use_ray:
-        raise UsageError("--use-ray is not there yet: leave it out and raise --batch-size")
+        _check_ray(options)
     if options.publish or options.publish_repo_id:
         raise UsageError(
             "--publish is not there yet: leave it out; the output folder is a dataset that "
@@ -99,6 +100,16 @@ def plan(settings: Settings) -> Plan:
     prompts = load_prompts(options.reasoning_style, Path(options.templates) if options.templates else None)
     path = Path(options.output_dir) if options.output_dir else default_folder("distill", options.dataset_repo_id, model)
     return Plan(settings, RunFolder(path), prompts, price)
+
+
+def _check_ray(options: DistillSettings) -> None:
+    if options.batch_api:
+        raise UsageError("--use-ray and --batch-api: a batch needs no workers; leave one of them out")
+    for name in ("batch_size", "rpm", "tpm"):
+        if (limit := getattr(options, name)) is not None and limit < (options.ray_workers or 1):
+            flag = name.replace("_", "-")
+            raise UsageError(f"--ray-workers {options.ray_workers} is more than --{flag} {limit} can be shared out to")
+    check_ray()
 
 
 def rows_of(settings: Settings, secrets: Secrets) -> Source:

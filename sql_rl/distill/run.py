@@ -20,10 +20,13 @@ from typing import Any
 from sql_rl.configure import Secrets
 from sql_rl.distill.batches import Batches, check_none_open
 from sql_rl.distill.budget import Budget
+from sql_rl.distill.cluster.driver import spread
+from sql_rl.distill.cluster.merge import take_in_left_over
 from sql_rl.distill.counters import Counters
 from sql_rl.distill.dataset import kept
 from sql_rl.distill.derive import derive
 from sql_rl.distill.journal import Journal, retire
+from sql_rl.distill.order import by_context
 from sql_rl.distill.plan import Plan, plan, rows_of
 from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher, completion_in, request_key
 from sql_rl.distill.rows import ROWS_PER_REQUEST, open_window, settle_rows
@@ -31,7 +34,7 @@ from sql_rl.distill.settle import Ask, Outcome, Policy
 from sql_rl.distill.window import Window
 from sql_rl.errors import SqlRlError, StoppedEarlyError
 from sql_rl.judge import Judge
-from sql_rl.runs.drive import Stop, every, signals
+from sql_rl.runs.drive import Stop, every, opened, signals
 from sql_rl.runs.heap import rarely_collected
 from sql_rl.settings import Settings
 from sql_rl.sources import Source, identity_of_file
@@ -57,7 +60,8 @@ def distill(settings: Settings, secrets: Secrets, manner: Manner = "person") -> 
     Raises UsageError (2), StoppedEarlyError (3), RefusedError (4), BusyError (75) or SqlRlError (1). Whatever was
     finished until then is in the journal, and in the dataset too where there was room to derive it.
     """
-    teacher, run = open_teacher(settings, secrets), plan(settings)
+    run = plan(settings)
+    teacher = open_teacher(settings, secrets, run.folder.path)
     batch_api = open_batch_api(settings, secrets) if settings.distill.batch_api else None
     with run.folder.held():
         before = run.folder.read_summary() if settings.distill.resume else {}
@@ -69,8 +73,9 @@ def distill(settings: Settings, secrets: Secrets, manner: Manner = "person") -> 
             return Report(run.folder.path, before, unchanged=True)
         if not settings.distill.resume:
             retire(run.folder.journal)
+            retire(run.folder.workers)
         with rarely_collected():
-            return asyncio.run(_run(run, source, teacher, batch_api, before.get("seconds", 0.0), manner))
+            return asyncio.run(_run(run, source, teacher, batch_api, secrets, before.get("seconds", 0.0), manner))
 
 
 def _is_done(run: Plan, before: dict[str, Any], source: str) -> bool:
@@ -78,7 +83,13 @@ def _is_done(run: Plan, before: dict[str, Any], source: str) -> bool:
 
 
 async def _run(
-    run: Plan, source: Source, teacher: Teacher, batch_api: BatchApi | None, seconds_before: float, manner: Manner
+    run: Plan,
+    source: Source,
+    teacher: Teacher,
+    batch_api: BatchApi | None,
+    secrets: Secrets,
+    seconds_before: float,
+    manner: Manner,
 ) -> Report:
     started = time.monotonic() - seconds_before
     stop = Stop()
@@ -89,10 +100,16 @@ async def _run(
 
     window = run.settings.distill.batch_size
     with Journal(run.folder.journal, run.identity(), window, disk_is_full) as journal, signals(stop):
-        async with teacher, _window(run, teacher, batch_api, journal, stop.admission) as window:
-            ask = RecordedTeacher(journal, teacher, run.model, window, _budget(run, journal))
-            unanswered = await _settle_all(run, source, run.policy(teacher), ask, journal, stop, manner)
-            wire = window.report()
+        await asyncio.to_thread(take_in_left_over, run.folder.workers, journal)
+        budget = _budget(run, journal)
+        if run.settings.distill.use_ray:
+            check_none_open(journal)
+            unanswered, wire = await spread(run, source, teacher, secrets, journal, stop, budget, manner)
+        else:
+            async with opened(teacher, stop), _window(run, teacher, batch_api, journal, stop.admission) as window:
+                ask = RecordedTeacher(journal, teacher, run.model, window, budget)
+                unanswered = await _settle_all(run, source, run.policy(teacher), ask, journal, stop, manner)
+                wire = window.report()
         summary = await derive(
             run, source, teacher, journal, {"seconds": round(time.monotonic() - started, 3), "wire": wire}
         )
@@ -127,7 +144,7 @@ async def _settle_all(
                 await asyncio.to_thread(journal.sync)
 
             target = options.target_accepted
-            rows = takewhile(lambda _: target is None or counters.accepted < target, source.examples())
+            rows = takewhile(lambda _: target is None or counters.accepted < target, by_context(source.examples()))
             async with every(1.0, beat):
                 return await settle_rows(
                     rows, policy, ask, jury, settled, under_way=under_way, stop=stop, grace=options.grace

@@ -54,5 +54,10 @@ class DistillSettings:
     publish: Annotated[bool, "push the dataset to the Hub when the run has ended"] = False
     publish_repo_id: Annotated[str | None, "Hub id to publish to"] = None
     private_repo: Annotated[bool, "make the published repository private"] = False
-    use_ray: Annotated[bool, "spread the run over a Ray cluster"] = False
+    use_ray: Annotated[bool, "spread the run over the Ray cluster at RAY_ADDRESS, or over one that it starts"] = False
+    ray_workers: Annotated[
+        int | None,
+        Ge(1),
+        "workers; null is one for every 4 CPUs of a node, or with vllm for every tensor_parallel_size GPUs",
+    ] = None
     grace: Annotated[float, Ge(0), "seconds; how long in-flight requests may finish after SIGTERM or Ctrl-C"] = 30.0

@@ -3,6 +3,7 @@
 share.py    how many workers, and which part of the limits each has       pure
 purse.py    who may spend how much of --max-cost                          pure
 shards.py   what is still to be done, in pieces
+total.py    the counters of the whole run                                 pure
 worker.py   the engine of a run, in a process of the cluster
 merge.py    from the workers' journals into the run's
 connect.py  the cluster itself

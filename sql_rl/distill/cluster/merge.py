@@ -76,7 +76,8 @@ def take_in_left_over(folder: Path, journal: Journal) -> int:
     """
     new = 0
     for path in sorted(folder.glob("*.jsonl")):
-        _wait_for_its_end(path)
+        if not has_ended(path, ORPHANS_END):
+            raise BusyError(f"{path}: a worker of an earlier run still writes to it: end it first")
         intake = Intake(path)
         new += len(intake.take_in(journal))
         journal.sync()
@@ -84,15 +85,16 @@ def take_in_left_over(folder: Path, journal: Journal) -> int:
     return new
 
 
-def _wait_for_its_end(path: Path) -> None:
-    deadline = time.monotonic() + ORPHANS_END
+def has_ended(path: Path, within: float) -> bool:
+    """Does the process that writes this journal end within so many seconds? Waits for it."""
+    deadline = time.monotonic() + within
     while True:
         try:
             with locked(path):
-                return
+                return True
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise BusyError(f"{path}: a worker of an earlier run still writes to it: end it first") from None
+                return False
             time.sleep(LOOK_AGAIN)
 
 

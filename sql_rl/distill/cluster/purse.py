@@ -63,10 +63,15 @@ class Purse:
         self.money += max(0.0, self._lent.pop(worker, 0.0) - spent - account.reserved)
 
     @property
+    def left(self) -> float:
+        """What is in the purse or free with the workers, as far as they have told."""
+        return self.money + sum(account.free for account in self._accounts.values())
+
+    @property
     def exhausted(self) -> bool:
         """Can nobody's next request be paid, even with what all of them hold together?"""
         accounts = self._accounts.values()
         needs = [account.short for account in accounts if account.short is not None]
         if not needs or any(account.busy and account.short is None for account in accounts):
             return False
-        return self.money + sum(account.free for account in accounts) < min(needs)
+        return self.left < min(needs)

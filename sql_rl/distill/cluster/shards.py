@@ -61,9 +61,11 @@ class _Noting:
 
 
 class Shards:
-    """The rows of `source` that `journal` does not settle. settled: called with each outcome that it does settle.
+    """The rows of `source` that `journal` does not settle, in shards.
 
-    size: rows of a shard. teacher: not opened; it only names what the answers depend on.
+    teacher: not opened; it only names what the answers depend on. settled: called with each outcome that the journal
+    gives. enough: once true, nothing more is handed out; `wake` tells those who wait.
+    size: rows of a shard, to be set when the workers are known; until then one, which tells whether there is any.
     """
 
     def __init__(
@@ -72,81 +74,87 @@ class Shards:
         source: Source,
         teacher: Teacher,
         journal: Journal,
-        size: int,
         settled: Callable[[Outcome], None],
+        enough: Callable[[], bool],
     ) -> None:
         self._run, self._teacher, self._journal = run, teacher, journal
         self._policy = run.policy(teacher)
-        self._size, self._settled = size, settled
+        self._settled, self._enough = settled, enough
         self._source = source
         self._rows: Iterator[Example] = source.examples()
         self._asked: set[int] = set()
         self._twins: set[int] = set()
         self._returned: deque[tuple[Example, ...]] = deque()
-        self._ready: Shard | None = None
         self._out: dict[int, Shard] = {}
+        self._ready: Shard | None = None
+        self._preparing: asyncio.Task[None] | None = None
         self._number = 0
-        self._closed = False
-        self._changed = asyncio.Condition()
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self.size = 1
 
     async def wanted(self) -> bool:
         """Waits until there is a shard to take; False where there will be none."""
-        async with self._changed:
+        async with self._turn:
             return await self._fill()
 
     async def take(self) -> Shard | None:
         """The next shard, which is then out until it is `done` or `lost`; None where there will be none."""
-        async with self._changed:
+        async with self._turn:
             if not await self._fill():
                 return None
             shard, self._ready = self._ready, None
             self._out[shard.number] = shard
             return shard
 
-    async def done(self, number: int) -> None:
+    def done(self, number: int) -> None:
         """The shard is settled as far as it can be, and the journal knows it."""
-        async with self._changed:
-            del self._out[number]
-            self._changed.notify_all()
+        del self._out[number]
+        self.wake()
 
-    async def lost(self, number: int) -> None:
+    def lost(self, number: int) -> None:
         """Whoever had the shard is no more: others take it."""
-        async with self._changed:
-            self._returned.append(self._out.pop(number).examples)
-            self._changed.notify_all()
+        self._returned.append(self._out.pop(number).examples)
+        self.wake()
 
-    async def close(self) -> None:
-        """Nothing more is handed out."""
-        async with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    def wake(self) -> None:
+        """Whoever waits for a shard looks again."""
+        self._changed.set()
 
     async def _fill(self) -> bool:
-        while not self._closed:
-            self._ready = self._ready or await self._next()
-            if self._ready:
-                return True
-            if not self._out:
+        while not self._enough():
+            self._changed.clear()
+            if self._ready is None:
+                # In a task of its own: whoever waits here may be cancelled, and no row may go with it.
+                self._preparing = self._preparing or asyncio.create_task(self._prepare())
+                await asyncio.shield(self._preparing)
+                self._preparing = None
+            if self._ready is not None:
+                return not self._enough()
+            if not self._out and not self._returned:
                 return False
             await self._changed.wait()
         return False
 
+    async def _prepare(self) -> None:
+        self._ready = await self._next()
+
     async def _next(self) -> Shard | None:
         """The next shard that is not settled; None where all rows are settled or out."""
         while self._returned:
-            if shard := await self._survey(iter(self._returned.popleft()), self._size):
+            if shard := await self._survey(iter(self._returned.popleft()), find_twins=False):
                 return shard
-        if shard := await self._survey(self._rows, self._size, find_twins=True):
+        if shard := await self._survey(self._rows):
             return shard
-        if not self._out and self._twins:
-            twins, self._twins = self._twins, set()
-            self._rows = (example for example in self._source.examples() if example.row in twins)
-            self._asked.clear()
-            return await self._survey(self._rows, self._size, find_twins=True)
-        return None
+        if self._out or not self._twins:
+            return None
+        twins, self._twins = self._twins, set()
+        self._asked.clear()
+        self._rows = (example for example in self._source.examples() if example.row in twins)
+        return await self._survey(self._rows)
 
-    async def _survey(self, rows: Iterator[Example], size: int, find_twins: bool = False) -> Shard | None:
-        """A shard of the next `size` rows that the journal does not settle; None where there are none left."""
+    async def _survey(self, rows: Iterator[Example], find_twins: bool = True) -> Shard | None:
+        """A shard of the next rows that the journal does not settle; None where there are none left."""
         journal, still_open = _Noting(self._journal), []
         ask = RecordedTeacher(journal, self._teacher, self._run.model)
         jury = RecordedJudge(journal, self._run.judge_stamp)
@@ -161,9 +169,9 @@ class Shards:
                 else:
                     still_open.append(example)
                     lines += journal.found.values()
-            if len(still_open) == size:
+            if len(still_open) == self.size or self._enough():
                 break
-            if number % size == 0:
+            if number % FEWEST_ROWS == 0:
                 await asyncio.sleep(0)  # those who beat and drain go on meanwhile
         if not still_open:
             return None

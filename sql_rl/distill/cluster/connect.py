@@ -1,0 +1,76 @@
+"""The cluster: the one at RAY_ADDRESS, or one of this machine's that ends with the run."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+
+from sql_rl.distill.cluster.share import Node
+from sql_rl.errors import SqlRlError, UsageError
+
+ANSWERS_WITHIN = 10.0  # seconds
+OBJECT_STORE = 256 * 2**20  # bytes of shared memory for a cluster of our own; only shards under way lie there
+
+
+def check_ray() -> None:
+    """Raises UsageError where --use-ray cannot work: the package is missing, or the address is a client's."""
+    if find_spec("ray") is None:
+        raise UsageError("--use-ray needs the package ray: install it with `uv sync --group ray`, or leave it out")
+    address = os.environ.get("RAY_ADDRESS", "")
+    if "://" in address:
+        raise UsageError(
+            f"--use-ray: RAY_ADDRESS={address} is not a cluster's own address: start the run on the cluster with "
+            "`ray job submit`, or give host:port of its head"
+        )
+
+
+@asynccontextmanager
+async def cluster(least_cpus: int) -> AsyncIterator[list[Node]]:
+    """Joins the cluster at RAY_ADDRESS, or starts one here with at least so many CPUs; gives its nodes.
+
+    Leaving it leaves the cluster, or ends the one that was started. Raises SqlRlError where it does not answer.
+    """
+    # Before the import: read then. Nothing of this run is reported, shown on a dashboard or mixed into our output.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    own = address == "local"
+    if not own and address != "auto":
+        await _check_port(address)
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    options = {"num_cpus": max(least_cpus, os.cpu_count() or 1), "object_store_memory": OBJECT_STORE} if own else {}
+    if own:
+        options["include_dashboard"] = False
+    try:
+        # In a thread, where Ray does not touch the handlers of SIGTERM, and so that signals are heard meanwhile.
+        await asyncio.to_thread(
+            ray.init, address, logging_level=logging.ERROR, configure_logging=False, log_to_driver=False, **options
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise SqlRlError(
+            f"--use-ray: no cluster answers at {address}: {' '.join(str(error).split())}"
+            if not own
+            else f"--use-ray: no cluster can be started here: {' '.join(str(error).split())}"
+        ) from error
+    try:
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        yield [Node(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
+    finally:
+        await asyncio.to_thread(ray.shutdown)
+
+
+async def _check_port(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN):
+            _, writer = await asyncio.open_connection(host, int(port))
+    except (OSError, ValueError) as error:
+        why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
+        raise SqlRlError(
+            f"--use-ray: no cluster answers at RAY_ADDRESS={address} ({why}); without RAY_ADDRESS one is started here"
+        ) from error
+    writer.close()
