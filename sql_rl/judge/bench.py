@@ -7,7 +7,7 @@ made ready stays within `cache_mb`, the least recently used goes first.
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,10 @@ class Bench:
         arguments = {name: value for name, value in request.items() if name != "op"}
         reply = form_of(self._operations[request["op"]](**arguments))
         self._make_room()
-        return reply | {"seconds": time.monotonic() - started} if "seconds" in reply else reply
+        seconds = time.monotonic() - started
+        if "judgement" in reply:
+            reply["judgement"] = replace(reply["judgement"], seconds=seconds)
+        return reply | {"seconds": seconds} if "seconds" in reply else reply
 
     def judge(self, database: str | None, context: str, gold: str, sql: str) -> Judgement:
         """The verdict on one query."""
