@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sql_rl.configure import Secrets
 from sql_rl.distill.budget import Budget, used_up
 from sql_rl.distill.cluster.connect import cluster
-from sql_rl.distill.cluster.merge import Intake, has_ended
+from sql_rl.distill.cluster.merge import Intake, clear, has_ended
 from sql_rl.distill.cluster.purse import Purse
 from sql_rl.distill.cluster.shards import UNDER_WAY, Shards, shard_size
 from sql_rl.distill.cluster.share import Layout, layout, share
@@ -153,7 +153,7 @@ class _Crew:
                     group.create_task(self._tend(number))
         finally:
             ending.cancel()
-            self._close(probe)
+            self._close()
 
     async def _tend(self, number: int) -> None:
         """One place in the crew: a worker, and when it is lost another, until there is nothing more to do."""
@@ -306,7 +306,7 @@ class _Crew:
         for hired in self._hired:
             ray.kill(hired.actor)
 
-    def _close(self, probe: Any) -> None:
+    def _close(self) -> None:
         """Takes in the rest of every journal; those that are whole in the run's own are removed."""
         try:
             for intake in self._intakes:
@@ -317,9 +317,7 @@ class _Crew:
             return
         for intake in self._intakes:
             intake.remove()
-        probe.unlink(missing_ok=True)
-        with suppress(OSError):  # something else is in it
-            self._run.folder.workers.rmdir()
+        clear(self._run.folder.workers)
 
 
 async def _called(reference: Awaitable[T]) -> T:

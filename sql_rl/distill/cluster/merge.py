@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,17 @@ def take_in_left_over(folder: Path, journal: Journal) -> int:
         new += len(intake.take_in(journal))
         journal.sync()
         intake.remove()
+    clear(folder)
     return new
+
+
+def clear(folder: Path) -> None:
+    """Removes the folder of the workers, and the probes in it, once no journal is left there."""
+    if folder.is_dir() and not any(folder.glob("*.jsonl")):
+        for path in [*folder.glob("*.probe"), *folder.glob("*.reserve")]:
+            path.unlink()
+        with suppress(OSError):  # somebody else put something there
+            folder.rmdir()
 
 
 def has_ended(path: Path, within: float) -> bool:
