@@ -23,6 +23,7 @@ from sql_rl.settings import Settings
 CONFIG_FILE = "config.yaml"
 ENV_PREFIX = "SQL_RL_"
 COMMAND_LINE = "command line"
+IN_PROCESS_WINDOW = 256  # requests; an engine in this process batches what it has, and a narrow window leaves it idle
 # The names of template.prod, and the keys of `train` that they stand for.
 TRAIN_VARIABLES = {
     "MODEL": "train.model",
@@ -101,6 +102,8 @@ def load(
         places[path] = (place, value)
     if "distill.target_accepted" in places and "distill.limit" not in places:
         places["distill.limit"] = ("default", None)  # the source's end is the limit, not a hundred rows
+    if "distill.batch_size" not in places and str(places.get("distill.provider", ("", ""))[1]).lower() == "vllm":
+        places["distill.batch_size"] = ("default", IN_PROCESS_WINDOW)
     settings = _validated(places)
     _check(settings, places)
     secret = {**dotenv, **environ}

@@ -1,6 +1,7 @@
 """Many rows at once: the loop that a run goes through, and on Ray each of its workers."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable
 
 from sql_rl.distill.settle import Ask, Jury, Outcome, Policy, settle
@@ -16,8 +17,12 @@ ROWS_PER_REQUEST = 3
 
 
 def open_window(settings: Settings, teacher: Teacher, stop: asyncio.Event) -> Window:
-    """The window that the settings describe. A run is silent for two time-outs and a minute before it has stalled."""
-    options, stall = settings.distill, 2 * settings.request_timeout + 60
+    """The window that the settings describe. A run is silent for two time-outs and a minute before it has stalled.
+
+    An engine in process tells of its own end, and may be at work for long before the first of many answers is whole.
+    """
+    options = settings.distill
+    stall = math.inf if options.provider == "vllm" else 2 * settings.request_timeout + 60
     return Window(teacher, options.batch_size, stop, rpm=options.rpm, tpm=options.tpm, stall_timeout=stall)
 
 

@@ -8,7 +8,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import TypeVar
 
 from sql_rl.errors import SqlRlError, StoppedEarlyError
@@ -79,6 +79,25 @@ async def drive(items: Iterable[T], work: Callable[[T], Awaitable[None]], limit:
         watcher.cancel()
     if bugs:
         raise bugs[0]
+
+
+@asynccontextmanager
+async def opened(resource: AbstractAsyncContextManager[T], stop: Stop) -> AsyncIterator[T]:
+    """`async with resource`, except that a stop also ends the wait for it to open, with the reason of the stop."""
+    opening = asyncio.ensure_future(resource.__aenter__())
+    stopping = asyncio.ensure_future(stop.admission.wait())
+    await asyncio.wait((opening, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not opening.done():
+        opening.cancel()
+        await asyncio.wait((opening,))
+    if opening.cancelled() and stop.why:
+        raise stop.why
+    value = opening.result()
+    try:
+        yield value
+    finally:
+        await resource.__aexit__(*sys.exc_info())
 
 
 @contextmanager
