@@ -8,7 +8,7 @@ One file for each section; the keys here serve several jobs.
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
@@ -34,9 +34,14 @@ class Settings:
         "tokens; a longer prompt is not asked (4 characters count as one token for a remote model)",
     ] = 6144
     request_timeout: Annotated[float, Gt(0), "seconds; one request, from sending to the last byte"] = 180.0
-    tensor_parallel_size: Annotated[
-        int, Ge(1), "GPUs; over how many vLLM in process splits one model (that provider is not there yet)"
-    ] = 1
+    tensor_parallel_size: Annotated[int, Ge(1), "GPUs; over how many vLLM in process splits one model"] = 1
+    gpu_memory_utilization: Annotated[
+        float, Gt(0), Le(1), "share of a GPU's memory; what vLLM in process may take of it, weights and cache together"
+    ] = 0.9
+    dtype: Annotated[
+        Literal["auto", "bfloat16", "float16", "float32"],
+        "of the weights in vLLM; auto as they are stored, float16 for GPUs without bfloat16",
+    ] = "auto"
     columns: Annotated[
         dict[str, str],
         "field: column, where a dataset names its columns otherwise (question, context, gold, id)",
