@@ -13,11 +13,21 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from sql_rl.settings.audit import AuditSettings
+from sql_rl.settings.chat import ChatSettings
 from sql_rl.settings.distill import DistillSettings
+from sql_rl.settings.evaluate import EvaluateSettings
 from sql_rl.settings.judge import JudgeSettings
 from sql_rl.settings.train import TrainSettings
 
-__all__ = ["AuditSettings", "DistillSettings", "JudgeSettings", "Settings", "TrainSettings"]
+__all__ = [
+    "AuditSettings",
+    "ChatSettings",
+    "DistillSettings",
+    "EvaluateSettings",
+    "JudgeSettings",
+    "Settings",
+    "TrainSettings",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,5 +58,7 @@ class Settings:
     ] = field(default_factory=dict)
     distill: DistillSettings = field(default_factory=DistillSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    chat: ChatSettings = field(default_factory=ChatSettings)
+    evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     train: TrainSettings = field(default_factory=TrainSettings)

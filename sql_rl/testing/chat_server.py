@@ -21,6 +21,7 @@ from aiohttp import web
 from sql_rl.prompts import completion
 from sql_rl.testing.server_limits import Gate, ServerLimits
 from sql_rl.testing.serving import answers_in, in_a_thread, listen, serve_until_killed
+from sql_rl.testing.streaming import stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class ChatServer:
     """One server. answers: question -> query; unknown questions are answered with `SELECT 1`.
 
     respond: instead of all this, (request body, how often this prompt came) -> status, body, headers.
-    delay: seconds until an answer. api_key: what the Authorization header must carry, None for no check.
+    delay: seconds until an answer; pace: between the pieces of one that is streamed. api_key: what the Authorization
+    header must carry, None for no check.
     limits are read when it starts; the gate keeps them, and counts whom it turned away; who was is not `seen`.
     seen: how often each prompt came; answered: how often each got an answer (what a provider would bill).
     """
@@ -63,6 +65,7 @@ class ChatServer:
     faults: Faults = field(default_factory=Faults)
     limits: ServerLimits = field(default_factory=ServerLimits)
     delay: float = 0.0
+    pace: float = 0.0
     hang: float = 3600.0
     retry_after: str | None = None
     api_key: str | None = None
@@ -120,6 +123,8 @@ class ChatServer:
 
     async def _work(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        if not body["messages"]:
+            return _error(400, "messages must not be empty.", "invalid_request_error")
         prompt = body["messages"][-1]["content"]
         self.seen[prompt] += 1
         if self.keep_bodies:
@@ -129,12 +134,15 @@ class ChatServer:
             status, content, headers = self.respond(body, self.seen[prompt])
             if status == 200:
                 self.answered[prompt] += 1
+            if status == 200 and body.get("stream"):
+                return await stream(request, content, self.pace)
             return web.json_response(content, status=status, headers=headers)
         fault = self.faults.of(prompt)
         if fault and (fault in LASTING or self.seen[prompt] == 1):
             return await self._misbehave(fault, request, body)
         self.answered[prompt] += 1
-        return web.json_response(chat_completion(body, self._text(prompt)))
+        content = chat_completion(body, self._text(prompt))
+        return await stream(request, content, self.pace) if body.get("stream") else web.json_response(content)
 
     def _text(self, prompt: str) -> str:
         question = prompt.rpartition("Question: ")[2].strip()

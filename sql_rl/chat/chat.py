@@ -1,0 +1,48 @@
+"""The job `chat`: opens the database and the model, and lets the user ask."""
+
+import sys
+from contextlib import closing
+
+from rich.console import Console
+
+from sql_rl.chat.databases import open_database
+from sql_rl.chat.databases.base import QueryError
+from sql_rl.chat.models import open_model
+from sql_rl.chat.once import answer
+from sql_rl.chat.screen import Screen
+from sql_rl.chat.turn import Asker
+from sql_rl.chat.uri import parse_uri
+from sql_rl.configure import Secrets
+from sql_rl.errors import UsageError
+from sql_rl.prompts import load_prompts
+from sql_rl.settings import Settings
+
+
+def chat(settings: Settings, secrets: Secrets, question: str | None) -> None:
+    """Answers the question and returns, or without one talks until the user leaves.
+
+    Raises UsageError for what is wrong before anything was asked, and what `once.answer` raises.
+    """
+    if question is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError('chat needs a terminal; in a script, ask with -q "question"')
+    if question is not None and not question.strip():
+        raise UsageError("-q: the question is empty")
+    uri = parse_uri(settings.chat.db)
+    model = open_model(settings, secrets)
+    with closing(open_database(uri)) as database:
+        asker = Asker(model, database, load_prompts(), settings.max_prompt_length)
+        if question is not None:
+            console = Console(stderr=True)
+            answer(question, asker, Screen(console, thinking=console.is_terminal), settings.chat)
+            return
+        from sql_rl.chat.terminal import converse
+
+        screen = Screen(Console())
+        try:
+            tables = f"{len(database.tables())} tables"
+        except QueryError as error:
+            tables = error.reason
+        screen.line(f"{database.product}: {database.name}: {tables}. Model: {model.name}. /help lists the commands.")
+        if database.warning:
+            screen.notice(database.warning)
+        converse(asker, screen, settings.chat)

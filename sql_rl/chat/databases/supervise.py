@@ -1,0 +1,91 @@
+"""Queries under supervision: in a thread of their own, stopped at the end of their time or by Ctrl-C.
+
+One way for every engine: the thread that waits tells the database to cancel until the query has ended.
+"""
+
+import csv
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from sql_rl.chat.cells import for_csv
+from sql_rl.chat.databases.base import Database, QueryError
+from sql_rl.errors import UsageError
+
+T = TypeVar("T")
+_AGAIN = 0.1  # seconds between two tries to cancel: the first may come before the query has begun
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The first rows of a result. more: whether there are others behind them. seconds: until they were here."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple]
+    more: bool
+    seconds: float
+
+
+def fetch(database: Database, sql: str, limit: int, seconds: float) -> Result:
+    """The first `limit` rows of a query, which has that many seconds. Raises QueryError."""
+    start = time.monotonic()
+
+    def work() -> Result:
+        with database.rows(sql, seconds) as result:
+            rows = list(islice(result.rows, limit + 1))
+            return Result(result.columns, rows[:limit], len(rows) > limit, time.monotonic() - start)
+
+    return supervised(database, work, seconds)
+
+
+def export(database: Database, sql: str, path: Path) -> int:
+    """Writes all rows of a query as CSV, as they come; how many. It has all the time that it needs.
+
+    The file is there only when it is whole. Raises QueryError; UsageError where it cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+
+    def work() -> int:
+        count = 0
+        with database.rows(sql, None) as result, part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(result.columns)
+            for row in result.rows:
+                writer.writerow(map(for_csv, row))
+                count += 1
+        return count
+
+    try:
+        count = supervised(database, work, None)
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    return count
+
+
+def supervised(database: Database, work: Callable[[], T], seconds: float | None) -> T:
+    """What `work` returns, which runs a query on the database. Raises QueryError where it is stopped."""
+    with ThreadPoolExecutor(1) as thread:
+        job = thread.submit(work)
+        try:
+            wait([job], seconds)
+            why = QueryError(f"it was stopped after {seconds} s (--seconds)")
+        except KeyboardInterrupt:
+            why = QueryError("stopped", repairable=False)
+            finished = False
+        else:
+            finished = job.done()
+        if finished:
+            return job.result()
+        while not job.done():
+            database.cancel()
+            wait([job], _AGAIN)
+        raise why from None

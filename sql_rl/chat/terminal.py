@@ -1,0 +1,62 @@
+"""The conversation on a terminal: a line with history and completion, and one answer after another.
+
+Ctrl-C stops what is under way (an answer, a query, a line half typed), never the program; Ctrl-D leaves it.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+from sql_rl.chat.commands import COMMANDS, obey
+from sql_rl.chat.databases.base import QueryError
+from sql_rl.chat.screen import Screen
+from sql_rl.chat.sitting import Sitting
+from sql_rl.chat.turn import Asker
+from sql_rl.errors import SqlRlError
+from sql_rl.settings.chat import ChatSettings
+
+ASK, CONFIRM = "ask> ", "Enter runs it> "
+
+
+def converse(asker: Asker, screen: Screen, settings: ChatSettings) -> None:
+    """Until the user leaves."""
+    past = history(history_file(os.environ), screen)
+    session: PromptSession[str] = PromptSession(history=past, enable_open_in_editor=True)
+    sitting = Sitting(asker, screen, settings, past.get_strings)
+    completer = WordCompleter([command.name for command in COMMANDS], sentence=True)
+    while True:
+        try:
+            obey(sitting, session.prompt(CONFIRM if sitting.waiting else ASK, completer=completer))
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            sitting.waiting = False
+            screen.notice("stopped")
+        except QueryError as error:
+            screen.problem(error.reason)
+        except SqlRlError as error:
+            screen.problem(str(error))
+
+
+def history_file(environ: Mapping[str, str]) -> Path:
+    """Where lines are kept: the user's folder for state (freedesktop.org's Base Directory Specification)."""
+    state = environ.get("XDG_STATE_HOME", "")
+    folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
+    return folder / "sql-rl" / "chat_history"
+
+
+def history(path: Path, screen: Screen) -> History:
+    """The lines in that file, which nobody else may read; of this sitting only where it cannot be written."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        screen.notice(f"no history is kept: {path}: {error.strerror}")
+        return InMemoryHistory()
+    return FileHistory(path)

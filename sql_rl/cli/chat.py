@@ -1,0 +1,53 @@
+"""The command `chat`."""
+
+from typing import Annotated
+
+import typer
+
+from sql_rl.cli.options import DEFAULTS, Config, given
+
+SECTION = DEFAULTS.chat
+EXAMPLE = 'uv run main.py chat --db sqlite:///shop.sqlite -q "Which customers ordered nothing this year?"'
+
+
+def chat(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Option(help="The model's name at its provider; with --provider local a folder or a Hub id.")
+    ] = SECTION.model,
+    provider: Annotated[
+        str,
+        typer.Option(
+            metavar="OpenAI|Groq|HuggingFace|local",
+            help="Who answers. OpenAI is any server that speaks its API, local a student on this machine.",
+        ),
+    ] = SECTION.provider,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="An OpenAI-compatible API, up to and with /v1.")
+    ] = DEFAULTS.base_url,
+    db: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URI",
+            help="sqlite:///FILE, duckdb:///FILE or postgresql://…; only ever read.  [default: empty, in memory]",
+        ),
+    ] = SECTION.db,
+    question: Annotated[
+        str | None, typer.Option("--question", "-q", metavar="TEXT", help="Answer this once and exit.")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        str, typer.Option(metavar="table|csv|json", help="With -q: how the rows are written to stdout.")
+    ] = SECTION.format,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Run each query at once, without Enter.")] = SECTION.yes,
+    max_rows: Annotated[int, typer.Option(help="Rows of a result that are shown.")] = SECTION.max_rows,
+    seconds: Annotated[float, typer.Option(help="How long a query may run.")] = SECTION.seconds,
+    config: Config = None,
+) -> None:
+    """Ask a database in plain words: a model writes the query, the database runs it read-only."""
+    from sql_rl.configure import load
+
+    settings, secrets = load(given(context, "chat"), config)
+
+    from sql_rl.chat.chat import chat as job
+
+    job(settings, secrets, question)
