@@ -82,7 +82,7 @@ class Worker:
             self._journal = self._stack.enter_context(
                 Journal(journal, run.identity(), options.batch_size, self._disk_is_full)
             )
-            self._teacher = await self._stack.enter_async_context(open_teacher(run.settings, secrets))
+            self._teacher = await self._stack.enter_async_context(open_teacher(run.settings, secrets, journal.parent))
             judge = await self._stack.enter_async_context(Judge(run.settings.judge))
         except BaseException:
             await self._stack.aclose()
