@@ -45,7 +45,7 @@ def measured(command: list[str]) -> Measured:
     """Runs a command to its end. Raises CalledProcessError with what it said if it fails."""
     with tempfile.TemporaryFile("w+") as output:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -56,9 +56,9 @@ def measured(command: list[str]) -> Measured:
 
 
 @contextmanager
-def server(source: str, delay: float) -> Iterator[str]:
-    """The chat server in a process of its own; gives its base URL."""
-    command = [sys.executable, "-m", "sql_rl.testing.chat_server", "--answers", source, "--delay", str(delay)]
+def server(source: str, delay: float, *options: str) -> Iterator[str]:
+    """The chat server in a process of its own, with further options of its own; gives its base URL."""
+    command = [sys.executable, "-m", "sql_rl.testing.chat_server", "--answers", source, "--delay", str(delay), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield json.loads(process.stdout.readline())["base_url"]
