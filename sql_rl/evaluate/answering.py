@@ -7,8 +7,9 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sql_rl.answers import parse
 from sql_rl.configure import Secrets
@@ -16,6 +17,9 @@ from sql_rl.evaluate.benchmark import Question
 from sql_rl.prompts import CHARACTERS_PER_TOKEN, Message, Prompts, estimated_tokens
 from sql_rl.settings import Settings
 from sql_rl.teachers.base import Completion, Refusal, Request, Sampling, Teacher
+
+if TYPE_CHECKING:
+    from sql_rl.teachers.local import Generates
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,11 @@ class FromModel:
     shown: dict[Path, list[str]] = field(default_factory=dict)
 
     async def answers(self, question: Question) -> list[Said]:
+        options, most = self.settings.evaluate, self.settings.max_prompt_length
         messages = self.prompt(question)
-        tokens, options = estimated_tokens(messages), self.settings.evaluate
-        if tokens > self.settings.max_prompt_length:
-            problem = f"the prompt has about {tokens} tokens, max_prompt_length is {self.settings.max_prompt_length}"
+        tokens = estimated_tokens(messages)
+        if tokens > most:
+            problem = f"the prompt has about {tokens} tokens, max_prompt_length is {most}"
             return [Said(None, problem)] * (1 + options.samples)
         room = min(self.settings.max_tokens, self.settings.max_seq_length - tokens)
         samplings = [Sampling(options.temperature, room, 0 if self.seeded else None)]
@@ -89,7 +94,7 @@ class FromModel:
         return Said(sql, "" if sql else missing, completion)
 
     def prompt(self, question: Question) -> list[Message]:
-        """The blind prompt, with as much of the database as fits into it."""
+        """The blind prompt, with as much of the database as fits into it; its bare schema where nothing does."""
         example = question.example
         if example.database is None:
             return self.prompts.draft(example)
@@ -97,8 +102,6 @@ class FromModel:
             messages = self.prompts.draft(dataclasses.replace(example, context=text))
             if estimated_tokens(messages) <= self.settings.max_prompt_length:
                 break
-        else:
-            messages = self.prompts.draft(example)
         return messages
 
     def _shown(self, database: Path) -> list[str]:
@@ -130,10 +133,18 @@ def engine_settings(settings: Settings) -> Settings:
 
 def open_answering_teacher(settings: Settings, secrets: Secrets) -> Teacher:
     """The teacher that the section `evaluate` names, not yet opened. Raises UsageError if it cannot be had."""
-    if settings.evaluate.provider == "local":
+    options = settings.evaluate
+    if options.provider == "local":
         from sql_rl.teachers.local import LocalTeacher
 
-        return LocalTeacher(settings.evaluate.model, settings.evaluate.batch_size)
+        return LocalTeacher(options.model, partial(_local_model, options.model), options.batch_size)
     from sql_rl.teachers import open_teacher
 
     return open_teacher(engine_settings(settings), secrets)
+
+
+def _local_model(name: str) -> "Generates":
+    """Loads a student. Imported here: torch and transformers take seconds."""
+    from sql_rl.students.inference import LocalModel
+
+    return LocalModel(name)

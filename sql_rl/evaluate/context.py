@@ -15,7 +15,8 @@ SHOWN_CHARACTERS = 80  # of a text among them
 
 
 def renderings(path: Path, characters: int) -> list[str]:
-    """The texts that may stand for the database at `path`, the fullest first; those over `characters` are left out.
+    """The texts that may stand for the database at `path`, the fullest first; those over `characters` are left out,
+    except the last one, the bare schema.
 
     A table that SQLite does not let us read (a virtual one of an unknown module) is shown without rows.
     """
@@ -23,8 +24,8 @@ def renderings(path: Path, characters: int) -> list[str]:
         f"{path.resolve().as_uri()}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     )
     try:
-        ways = (_statements(db, None), _statements(db, SHOWN_ROWS), _statements(db, 0))
-        texts = [_bounded(way, characters) for way in ways]
+        fuller = [_bounded(_statements(db, rows), characters) for rows in (None, SHOWN_ROWS)]
+        texts = [*fuller, "\n".join(_statements(db, 0))]
     finally:
         db.close()
     return list(dict.fromkeys(text for text in texts if text is not None))
