@@ -5,6 +5,7 @@ full, and the judge builds the database once. The dataset keeps the order of its
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from sql_rl.examples import Example
 
@@ -12,20 +13,19 @@ AHEAD = 512  # rows that are looked through for the same database; what of memor
 
 
 def by_context(examples: Iterable[Example], ahead: int = AHEAD) -> Iterator[Example]:
-    """The same examples; each is followed by those of the next `ahead` that have its context and database."""
+    """The same examples, the first of those not yet given each time, and with it all that are about its database.
+
+    ahead: examples that are read and not yet given, at most.
+    """
     source = iter(examples)
     waiting: dict[tuple[str, str], list[Example]] = {}
-    held = 0
-    exhausted = False
+    room = ahead
     while True:
-        while held < ahead and not exhausted:
-            if (example := next(source, None)) is None:
-                exhausted = True
-                break
+        for example in islice(source, room):
             waiting.setdefault((example.context, str(example.database)), []).append(example)
-            held += 1
+            room -= 1
         if not waiting:
             return
         alike = waiting.pop(next(iter(waiting)))
-        held -= len(alike)
         yield from alike
+        room += len(alike)
