@@ -5,7 +5,6 @@
 
 from collections.abc import Iterable
 
-from sql_rl.errors import UsageError
 from sql_rl.students.student import Generation, Student, StudentSpec
 
 __all__ = ["Generation", "Student", "StudentSpec", "open_student"]
@@ -14,14 +13,23 @@ __all__ = ["Generation", "Student", "StudentSpec", "open_student"]
 def open_student(spec: StudentSpec, corpus: Iterable[str] = (), token: str | None = None) -> Student:
     """The student that `spec` names, loaded and ready to be trained.
 
+    A CUDA GPU with Unsloth trains by Unsloth; everything else by transformers and PEFT. `student.notes` has a line
+    for each thing that was chosen for the user.
     corpus: texts of the dataset (prompts and completions), from which a micro student gets its tokenizer; not read
     for other models. token: for gated models on the Hub.
     Raises UsageError for a model that is not there or does not run on this machine, RefusedError where the Hub refuses.
     """
-    from sql_rl.students.micro import NAMES, micro
-    from sql_rl.students.plain import PlainStudent
+    from sql_rl.students.source import locate
 
-    if spec.model in NAMES:
+    source = locate(spec.model, token)
+    from sql_rl.students.plain import PlainStudent, open_plain
+
+    if source.kind == "micro":
+        from sql_rl.students.micro import micro
+
         model, tokenizer = micro(spec.model, corpus, spec.seed)
         return PlainStudent(spec.model, model, tokenizer, "micro", "full")
-    raise UsageError(f"{spec.model}: only micro students can be opened so far")
+    from sql_rl.students.unsloth import open_unsloth, why_not
+
+    reason = why_not(source)
+    return open_unsloth(source, spec, token) if reason is None else open_plain(source, spec, token, reason)

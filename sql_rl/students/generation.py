@@ -44,9 +44,7 @@ def generate(
             f"generation: max_tokens {max_tokens} and batch_size {batch_size} must be at least 1, "
             f"temperature {temperature} at least 0"
         )
-    seeds = [seed + i for i in range(len(prompts))] if isinstance(seed, int) else list(seed)
-    if len(seeds) != len(prompts):
-        raise UsageError(f"generation: {len(seeds)} seeds for {len(prompts)} prompts")
+    seeds = seeds_of(seed, len(prompts))
     tokens = [tokenizer(render_prompt(tokenizer, p), add_special_tokens=False)["input_ids"] for p in prompts]
     context = context_length(model)
     done: dict[int, Generation] = {
@@ -61,6 +59,14 @@ def generate(
             batch = _batch(model, tokenizer, [tokens[i] for i in rows], room, temperature, [seeds[i] for i in rows])
             done.update(zip(rows, batch, strict=True))
     return [done[i] for i in range(len(prompts))]
+
+
+def seeds_of(seed: int | Sequence[int], count: int) -> list[int]:
+    """A seed for each of `count` prompts: seed, seed + 1, …, or as they are given. Raises UsageError for too few."""
+    seeds = [seed + i for i in range(count)] if isinstance(seed, int) else list(seed)
+    if len(seeds) != count:
+        raise UsageError(f"generation: {len(seeds)} seeds for {count} prompts")
+    return seeds
 
 
 def context_length(model: "PreTrainedModel") -> int | None:

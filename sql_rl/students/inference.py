@@ -1,0 +1,126 @@
+"""Inference: one door to any local model, for `evaluate` and `chat`: what training left, or whatever a user has."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sql_rl.errors import UsageError
+from sql_rl.prompts import Message
+from sql_rl.students.chat_template import render_prompt
+from sql_rl.students.generation import context_length, evaluating, generate, generation_arguments, gumbel_noise
+from sql_rl.students.loading import load, with_adapter
+from sql_rl.students.memory import check_fits, device_name, free_memory, parameters
+from sql_rl.students.plain import refuse_four_bit
+from sql_rl.students.source import locate
+from sql_rl.students.student import Generation
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class LocalModel:
+    """A model that runs here, on the GPU if there is one (bfloat16), else on the CPU (float32).
+
+    name: a folder that `train` left, an adapter or its merged weights, any other folder with weights, a .gguf file,
+    or a Hub id; token: for the Hub. An adapter is merged into its base. Not for several threads at once.
+    notes: a line for each thing that was chosen for the user. context: tokens, prompt and completion together; None
+    where the model does not say.
+    Raises UsageError for a model that is not there, does not run here or does not fit, RefusedError by the Hub.
+    """
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+
+    def __init__(self, name: str, token: str | None = None) -> None:
+        source = locate(name, token)
+        if source.kind == "micro":
+            raise UsageError(
+                f"{name} knows nothing before it is trained: give the folder that `train --model {name}` left"
+            )
+        import torch
+
+        device = device_name()
+        refuse_four_bit(source, device)
+        weights = source.base or source
+        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        if weights.kind == "weights" and not weights.four_bit:
+            count = parameters(weights.place, token)
+            check_fits(weights.name, count, dtype.itemsize, free_memory(device), "take a smaller model")
+        model, self.tokenizer, self.notes = load(source, dtype, device, token)
+        if source.kind == "adapter":
+            model = with_adapter(model, source, token).merge_and_unload()
+        self.name = name
+        self.model = model.eval()
+        self.context = context_length(model)
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int | Sequence[int] = 0,
+        batch_size: int = 32,
+    ) -> list[Generation]:
+        """A completion for each prompt, in their order; see `generation.generate`."""
+        return generate(self.model, self.tokenizer, prompts, max_tokens, temperature, seed, batch_size)
+
+    def stream(
+        self, messages: Sequence[Message], max_tokens: int, temperature: float = 0.0, seed: int = 0
+    ) -> Iterator[str]:
+        """The completion in pieces, as they are written: the same text as `generate` gives.
+
+        Closing the iterator stops the model after the token it is at. Raises UsageError for a prompt over the context.
+        """
+        from transformers import StoppingCriteriaList, TextIteratorStreamer
+
+        tokens = self.tokenizer(
+            render_prompt(self.tokenizer, messages), add_special_tokens=False, return_tensors="pt"
+        ).to(self.model.device)
+        width = tokens["input_ids"].shape[1]
+        if self.context and width >= self.context:
+            raise UsageError(f"the prompt has {width} tokens, but {self.name} takes {self.context} with the answer")
+        room = min(max_tokens, self.context - width) if self.context else max_tokens
+        arguments: dict[str, Any] = generation_arguments(self.model, self.tokenizer, room)
+        if temperature > 0:
+            arguments["logits_processor"] = [gumbel_noise(temperature, [seed], self.model.device)]
+        closed = threading.Event()
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        failures: list[BaseException] = []
+
+        def write() -> None:
+            import torch
+
+            try:
+                with evaluating(self.model), torch.inference_mode():
+                    self.model.generate(
+                        input_ids=tokens["input_ids"],
+                        attention_mask=tokens["attention_mask"],
+                        streamer=streamer,
+                        stopping_criteria=StoppingCriteriaList([_Closed(closed)]),
+                        **arguments,
+                    )
+            except BaseException as failure:  # noqa: BLE001 (raised again where the pieces are read)
+                failures.append(failure)
+                streamer.end()
+
+        writer = threading.Thread(target=write, name="local-model")
+        writer.start()
+        try:
+            yield from (piece for piece in streamer if piece)
+        finally:
+            closed.set()
+            writer.join()
+        if failures:
+            raise failures[0]
+
+
+class _Closed:
+    """A stopping criterion: nobody reads any more."""
+
+    def __init__(self, closed: threading.Event) -> None:
+        self._closed = closed
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        import torch
+
+        return torch.full((input_ids.shape[0],), self._closed.is_set(), device=input_ids.device)
