@@ -14,7 +14,8 @@ class ServerLimits:
 
     at_once: requests that are taken in; more are refused at once. workers: requests that are worked on; more wait, so
     that throughput rises no further. rpm: requests a minute, in a bucket like OpenAI's; `left` of them at the start;
-    with `headers` each answer tells what is left.
+    with `headers` each answer tells what is left. closed: in the first so many of each two seconds everybody is
+    turned away, every other time with a Retry-After.
     """
 
     at_once: int | None = None
@@ -22,6 +23,7 @@ class ServerLimits:
     rpm: int | None = None
     left: int | None = None
     headers: bool = True
+    closed: float = 0.0
 
 
 class Gate:
@@ -39,6 +41,9 @@ class Gate:
         if self._limits.at_once is not None and in_flight > self._limits.at_once:
             self.refused += 1
             return "Too many requests at once.", {}
+        if (left := self._limits.closed - now % 2) > 0:
+            self.refused += 1
+            return "Slow down.", {"Retry-After": f"{left:.3f}"} if now % 4 < 2 else {}
         if self._bucket is None:
             return None
         if delay := self._bucket.delay(1, now):

@@ -1,6 +1,7 @@
 """`distill` against a server that misbehaves: what is asked again, what is not, what ends a run."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +9,36 @@ import pytest
 from support import Run, asking, parts, row, write_rows
 
 from sql_rl.testing.chat_server import ChatServer, Faults, chat_completion
+from sql_rl.testing.server_limits import ServerLimits
+
+MIX = Faults(error_400=0.03, error_500=0.05, reset=0.05, stall=0.02, torn=0.02, empty=0.03, truncated=0.02)
 
 
-def test_faults_cost_no_row_and_no_request_is_paid_twice(run: Run, tmp_path: Path, server: ChatServer):
-    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(300)])
-    faults = Faults(error_400=0.03, error_500=0.05, error_429=0.1, reset=0.05, torn=0.02, empty=0.03, truncated=0.02)
-    server.faults, server.retry_after = faults, "0"
-    ended = run(*asking(server, rows, "--validate", "--batch-size", 32, "--retries", 1, "--show-gold", "never"))
+def test_faults_cost_no_row_and_no_request_is_paid_twice(run: Run, tmp_path: Path, closing_server: ChatServer):
+    """Beside the mix, everybody is turned away for 0.2 s of every 2 s, every other time with a Retry-After."""
+    rows, server = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(2000)]), closing_server
+    options = ("--batch-size", 64, "--retries", 1, "--show-gold", "never")
+    ended = run(*asking(server, rows, *options), SQL_RL_REQUEST_TIMEOUT="3")
     assert ended.returncode == 0, ended.stderr
     kept, rejected, summary = parts(tmp_path / "out")
-    met = Counter(faults.of(prompt) for prompt in server.seen)
+    met = Counter(MIX.of(prompt) for prompt in server.seen)
     assert len(met) == 8, "every fault was met"
-    assert len(kept) == summary["accepted"] == 300 - met["error_400"] - met["empty"] - met["truncated"]
-    assert len({r["id"] for r in kept + rejected}) == 300
+    assert server.gate.refused > 64, "and closed doors"
+    assert len(kept) == summary["accepted"] == 2000 - met["error_400"] - met["empty"] - met["truncated"]
+    assert Counter(r["id"] for r in kept + rejected) == Counter(range(2000))
     for prompt, times in server.seen.items():
-        fault = faults.of(prompt)
+        fault = MIX.of(prompt)
         assert times == {"": 1, "error_400": 1}.get(fault, 2), fault
     refused = [r for r in rejected if r["reason"].startswith("400 from")]
     assert len(refused) == met["error_400"]
+
+
+@pytest.fixture
+def closing_server(server: ChatServer) -> Iterator[ChatServer]:
+    """It does to a request what MIX says, and closes now and then."""
+    closing = ChatServer(answers=server.answers, faults=MIX, limits=ServerLimits(closed=0.2), delay=0.02)
+    with closing.running():
+        yield closing
 
 
 ENDS = {
