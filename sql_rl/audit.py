@@ -1,7 +1,7 @@
 """The job behind `audit`: what a dataset's own queries are worth, before anything is paid or trained on them.
 
 Leaves, in the output folder, verdicts.jsonl (a finding for each row), data/train-*.parquet (the rows that may be
-trained on, as they were), rejected.parquet (the others), a card and run.json. Training asks `audited` for the same.
+trained on, as they were), rejected/ (the others), a card and run.json. Training asks `audited` for the same.
 """
 
 import asyncio
@@ -118,8 +118,9 @@ def _write(
 
 def _card(source: Source, found: list[Finding]) -> str:
     table = "\n".join(f"| {stage} | {count} |" for stage, count in funnel(found))
+    metadata = front_matter(source.name if source.on_hub else None, source.license or None, len(found), TAGS)
     return (
-        f"{front_matter(source, len(found), TAGS)}\n\n# {source.title}, audited\n\n"
+        f"{metadata}\n\n# {source.title}, audited\n\n"
         f"The rows of `{source.title}` whose own query runs, has one answer, and can be told from a wrong one. "
         f"The others are in the config `rejected`, the findings in `verdicts.jsonl`.\n\n"
         f"| | rows |\n|---|---|\n{table}\n"

@@ -46,7 +46,7 @@ def asking(server: ChatServer, rows: Path, *more: object) -> tuple[object, ...]:
 def parts(folder: Path) -> tuple[list[dict], list[dict], dict]:
     """The kept rows, the rejected rows, run.json."""
     kept = [r for part in sorted((folder / "data").glob("train-*.parquet")) for r in pq.read_table(part).to_pylist()]
-    return kept, pq.read_table(folder / "rejected.parquet").to_pylist(), json.loads((folder / "run.json").read_text())
+    return kept, pq.read_table(folder / "rejected").to_pylist(), json.loads((folder / "run.json").read_text())
 
 
 def files(folder: Path) -> dict[str, Any]:

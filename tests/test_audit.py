@@ -48,7 +48,7 @@ def test_the_funnel_adds_up_and_the_cleaned_set_opens(audited, tmp_path: Path):
     kept = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
     assert kept.column_names == ["sql_prompt", "sql_context", "sql", "note"], "rows are as they were"
     assert kept["note"][:] == [0, 5, 7]
-    assert pq.read_table(folder / "rejected.parquet")["note"].to_pylist() == [1, 2, 3, 4, 6]
+    assert pq.read_table(folder / "rejected")["note"].to_pylist() == [1, 2, 3, 4, 6]
     assert "gold broken" in ended.stdout
     assert "no such table: u" in ended.stdout
 

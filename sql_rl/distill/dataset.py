@@ -1,7 +1,7 @@
 """The dataset that a run leaves: distilled rows in one fixed Arrow schema, as parquet files.
 
-data/train-*.parquet   the kept rows: accepted, and without --remove-no-valid also the answered ones that are not
-rejected.parquet       all other rows
+data/train-*.parquet      the kept rows: accepted, and without --remove-no-valid also the answered ones that are not
+rejected/train-*.parquet  all other rows
 """
 
 from typing import Any

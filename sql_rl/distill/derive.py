@@ -1,75 +1,120 @@
 """From the journal to the dataset: every row that is settled in it, in the order of the source.
 
 The same `settle` that ran live runs again, with the journal as its only teacher and judge, so that what is written
-does not depend on when and how often the run was interrupted.
+does not depend on when and how often the run was interrupted. A derivation may follow a run that is still going
+(`advance`), so that what is finished can be published before the run is.
 """
 
+import asyncio
 from typing import Any
 
-from sql_rl.distill.card import card
 from sql_rl.distill.counters import Counters, cost_of
 from sql_rl.distill.dataset import kept, row, schema
 from sql_rl.distill.journal import Journal
 from sql_rl.distill.plan import Plan
 from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher
-from sql_rl.distill.settle import Outcome, settle
+from sql_rl.distill.settle import settle
 from sql_rl.distill.window import Stopped
 from sql_rl.errors import SqlRlError
-from sql_rl.publish.parquet import DatasetWriter
+from sql_rl.examples import Example
+from sql_rl.publish.dataset_card import SHOWN, dataset_card
+from sql_rl.publish.parquet import DatasetWriter, Shard
 from sql_rl.runs.folder import write_whole
 from sql_rl.sources import Source
 from sql_rl.teachers.base import Teacher
 
-SHOWN = 2  # accepted and rejected rows on the card, each
 
+class Derivation:
+    """The dataset in the making. counters: of the rows taken so far. shown: of them, a few for the card."""
 
-async def derive(
-    plan: Plan, source: Source, teacher: Teacher, journal: Journal, measured: dict[str, Any]
-) -> dict[str, Any]:
-    """Writes the parquet files, the card and run.json; gives the content of run.json.
+    def __init__(self, plan: Plan, source: Source, teacher: Teacher, journal: Journal) -> None:
+        self._plan, self._source = plan, source
+        self._policy = plan.policy(teacher)
+        self._ask = RecordedTeacher(journal, teacher, plan.model)
+        self._jury = RecordedJudge(journal, plan.judge_stamp)
+        self.restart()
 
-    measured: what the journal does not tell: the seconds that the run took so far, and how it went on the wire.
-    Raises SqlRlError where it cannot be written: the journal is whole all the same.
-    """
-    options = plan.settings.distill
-    policy, counters = plan.policy(teacher), Counters(plan.price)
-    ask = RecordedTeacher(journal, teacher, plan.model)
-    jury = RecordedJudge(journal, plan.judge_stamp)
-    shown: dict[bool, list[Outcome]] = {True: [], False: []}
-    try:
-        writer = DatasetWriter(plan.folder.data, plan.folder.rejected, schema(source.schema))
-        for example in source.examples():
-            if counters.accepted == options.target_accepted:
-                break
-            try:
-                outcome = await settle(example, policy, ask, jury)
-            except Stopped:
-                continue
-            keep = kept(outcome, options.remove_no_valid)
-            writer.add(row(outcome, cost_of(outcome, plan.price)), keep)
-            counters.add(outcome, keep)
-            if len(shown[outcome.accepted]) < SHOWN:
-                shown[outcome.accepted].append(outcome)
-        writer.finish()
-        write_whole(plan.folder.card, card(plan.stated(source.identity), source, counters, shown[True], shown[False]))
-        summary = _summary(plan, source, counters) | measured
-        plan.folder.write_summary(summary)
-    except OSError as error:
-        raise SqlRlError(
-            f"{plan.folder.path}: the dataset cannot be written: {error.strerror or error}; the journal holds "
-            "everything that was answered: make room and run the same command again"
-        ) from error
-    return summary
+    def restart(self) -> None:
+        """Forgets all rows: for when they could not be written."""
+        plan, self._examples = self._plan, self._source.examples()
+        self._next = next(self._examples, None)
+        self.counters = Counters(plan.price)
+        self.shown: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+        self._schema = schema(self._source.schema)
+        self._writer = DatasetWriter(
+            plan.folder.data, plan.folder.rejected, self._schema, plan.settings.distill.shard_rows
+        )
 
+    async def advance(self, until: asyncio.Event) -> None:
+        """Takes rows up to the first that is not settled yet, or until the event is set; then it can go on from there.
 
-def _summary(plan: Plan, source: Source, counters: Counters) -> dict[str, Any]:
-    """run.json. remaining: rows of the source that are not settled; of a run that has its target, none."""
-    reached = counters.accepted == plan.settings.distill.target_accepted
-    remaining = 0 if reached else source.count - counters.rows
-    return {
-        "command": "distill",
-        "status": "stopped" if remaining else "finished",
-        "remaining": remaining,
-        **counters.as_dict(),
-        "settings": plan.stated(source.identity),
-    }
+        Raises OSError where they cannot be written.
+        """
+        while self._next and not until.is_set() and not self._is_enough() and await self._take(self._next):
+            self._next = next(self._examples, None)
+            await asyncio.sleep(0)  # the run that is followed goes first
+
+    async def finish(self, measured: dict[str, Any]) -> dict[str, Any]:
+        """Takes every settled row that is left, and writes the files, the card and run.json, whose content it gives.
+
+        measured: what the journal does not tell: the seconds that the run took so far, and how it went on the wire.
+        Raises SqlRlError where it cannot be written: the journal is whole all the same.
+        """
+        folder = self._plan.folder
+        try:
+            while self._next and not self._is_enough():
+                if not await self._take(self._next):
+                    self._writer.skip()
+                self._next = next(self._examples, None)
+            self._writer.finish()
+            summary = self.summary() | measured
+            write_whole(folder.card, dataset_card(summary, self.shown[True], self.shown[False]))
+            folder.write_summary(summary)
+        except OSError as error:
+            raise SqlRlError(
+                f"{folder.path}: the dataset cannot be written: {error.strerror or error}; the journal holds "
+                "everything that was answered: make room and run the same command again"
+            ) from error
+        return summary
+
+    def closed(self) -> list[Shard]:
+        """The shards that were closed since this was last asked."""
+        return self._writer.closed()
+
+    def summary(self) -> dict[str, Any]:
+        """run.json. remaining: rows of the source that are not settled; of a run that has its target, none."""
+        source, counters = self._source, self.counters
+        names = dict(zip(source.schema.names, self._schema.names, strict=False))  # a few were given another name
+        remaining = 0 if self._is_enough() else source.count - counters.rows
+        return {
+            "command": "distill",
+            "status": "stopped" if remaining else "finished",
+            "remaining": remaining,
+            **counters.as_dict(),
+            "source": {
+                "title": source.title,
+                "on_hub": source.on_hub,
+                "license": source.license,
+                "question": names[source.columns["question"]],
+                "gold": names[source.columns["gold"]],
+                "columns": list(names.values()),
+            },
+            "settings": self._plan.stated(source.identity),
+        }
+
+    async def _take(self, example: Example) -> bool:
+        """Writes the row, if it is settled."""
+        try:
+            outcome = await settle(example, self._policy, self._ask, self._jury)
+        except Stopped:
+            return False
+        keep = kept(outcome, self._plan.settings.distill.remove_no_valid)
+        content = row(outcome, cost_of(outcome, self._plan.price))
+        self._writer.add(content, keep)
+        self.counters.add(outcome, keep)
+        if len(shown := self.shown[outcome.accepted]) < SHOWN:
+            shown.append(content)
+        return True
+
+    def _is_enough(self) -> bool:
+        return self.counters.accepted == self._plan.settings.distill.target_accepted

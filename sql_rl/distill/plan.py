@@ -51,8 +51,13 @@ class Plan:
 
     def stated(self, source: str) -> dict[str, Any]:
         """The settings as run.json holds them; there are no secrets among them. source: the rows' identity."""
-        content = dataclasses.asdict(self.settings)
-        del content["audit"], content["train"], content["distill"]["resume"]
+        content = {
+            name: value
+            for name, value in dataclasses.asdict(self.settings).items()
+            if name in ("distill", "judge") or not dataclasses.is_dataclass(getattr(self.settings, name))
+        }
+        for name in ("resume", "publish", "publish_repo_id", "private_repo"):
+            del content["distill"][name]
         return content | {"source": source, "prompts": self.prompts.digest, "version": __version__}
 
     @property
@@ -88,13 +93,9 @@ def plan(settings: Settings) -> Plan:
     options = settings.distill
     if options.use_ray:
         _check_ray(options)
-    if options.publish or options.publish_repo_id:
-        raise UsageError(
-            "--publish is not there yet: leave it out; the output folder is a dataset that "
-            "`hf upload --repo-type dataset <repo> <folder>` takes as it is"
-        )
     model = model_of(settings)
-    price = FREE if options.provider == "offline" else price_of(model, Path(options.prices) if options.prices else None)
+    own_prices = Path(options.prices) if options.prices else None
+    price = FREE if options.provider in ("offline", "vllm") else price_of(model, own_prices)
     if options.max_cost is not None and price is None:
         raise UsageError(f"--max-cost: no price is known for {model}: name one in a file and give it as --prices")
     prompts = load_prompts(options.reasoning_style, Path(options.templates) if options.templates else None)

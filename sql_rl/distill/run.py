@@ -7,6 +7,7 @@ An interrupted run, however it was interrupted, is carried on by the same comman
 """
 
 import asyncio
+import dataclasses
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -24,16 +25,19 @@ from sql_rl.distill.cluster.driver import spread
 from sql_rl.distill.cluster.merge import take_in_left_over
 from sql_rl.distill.counters import Counters
 from sql_rl.distill.dataset import kept
-from sql_rl.distill.derive import derive
+from sql_rl.distill.derive import Derivation
 from sql_rl.distill.journal import Journal, retire
 from sql_rl.distill.order import by_context
 from sql_rl.distill.plan import Plan, plan, rows_of
+from sql_rl.distill.publishing import open_repository, published_as_it_grows
 from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher, completion_in, request_key
 from sql_rl.distill.rows import ROWS_PER_REQUEST, open_window, settle_rows
 from sql_rl.distill.settle import Ask, Outcome, Policy
 from sql_rl.distill.window import Window
 from sql_rl.errors import SqlRlError, StoppedEarlyError
 from sql_rl.judge import Judge
+from sql_rl.publish.dataset import publish_dataset
+from sql_rl.publish.repository import Repository
 from sql_rl.runs.drive import Stop, every, opened, signals
 from sql_rl.runs.heap import rarely_collected
 from sql_rl.settings import Settings
@@ -47,11 +51,15 @@ from sql_rl.terminal.progress import Display
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a run ended. summary: run.json's content. unchanged: it had been finished before, nothing was done."""
+    """How a run ended. summary: run.json's content. unchanged: it had been finished before, nothing was done.
+
+    published: the URL of the repository that holds it now, if it was to be published.
+    """
 
     folder: Path
     summary: dict[str, Any]
     unchanged: bool = False
+    published: str | None = None
 
 
 def distill(settings: Settings, secrets: Secrets, manner: Manner = "person") -> Report:
@@ -64,18 +72,38 @@ def distill(settings: Settings, secrets: Secrets, manner: Manner = "person") -> 
     teacher = open_teacher(settings, secrets, run.folder.path)
     batch_api = open_batch_api(settings, secrets) if settings.distill.batch_api else None
     with run.folder.held():
-        before = run.folder.read_summary() if settings.distill.resume else {}
-        # Of a file its bytes tell whether the rows are the same, so that this takes no time at any size.
-        if _is_done(run, before, identity_of_file(settings.distill.dataset_repo_id)):
-            return Report(run.folder.path, before, unchanged=True)
-        source = rows_of(settings, secrets)
-        if _is_done(run, before, source.identity):
-            return Report(run.folder.path, before, unchanged=True)
-        if not settings.distill.resume:
-            retire(run.folder.journal)
-            retire(run.folder.workers)
-        with rarely_collected():
-            return asyncio.run(_run(run, source, teacher, batch_api, secrets, before.get("seconds", 0.0), manner))
+        repository = open_repository(run, secrets)
+        report = _carried_on(run, teacher, batch_api, secrets, repository, manner)
+        if repository is not None:
+            publish_dataset(run.folder, repository)
+            report = dataclasses.replace(report, published=repository.target.url)
+        return report
+
+
+def _carried_on(
+    run: Plan,
+    teacher: Teacher,
+    batch_api: BatchApi | None,
+    secrets: Secrets,
+    repository: Repository | None,
+    manner: Manner,
+) -> Report:
+    """The run, from where an earlier one left it; a finished one is left alone."""
+    settings = run.settings
+    before = run.folder.read_summary() if settings.distill.resume else {}
+    # Of a file its bytes tell whether the rows are the same, so that this takes no time at any size.
+    if _is_done(run, before, identity_of_file(settings.distill.dataset_repo_id)):
+        return Report(run.folder.path, before, unchanged=True)
+    source = rows_of(settings, secrets)
+    if _is_done(run, before, source.identity):
+        return Report(run.folder.path, before, unchanged=True)
+    if not settings.distill.resume:
+        retire(run.folder.journal)
+        retire(run.folder.workers)
+    with rarely_collected():
+        return asyncio.run(
+            _run(run, source, teacher, batch_api, secrets, repository, before.get("seconds", 0.0), manner)
+        )
 
 
 def _is_done(run: Plan, before: dict[str, Any], source: str) -> bool:
@@ -88,6 +116,7 @@ async def _run(
     teacher: Teacher,
     batch_api: BatchApi | None,
     secrets: Secrets,
+    repository: Repository | None,
     seconds_before: float,
     manner: Manner,
 ) -> Report:
@@ -104,15 +133,16 @@ async def _run(
         budget = _budget(run, journal)
         if run.settings.distill.use_ray:
             check_none_open(journal)
-            unanswered, wire = await spread(run, source, teacher, secrets, journal, stop, budget, manner)
-        else:
-            async with opened(teacher, stop), _window(run, teacher, batch_api, journal, stop.admission) as window:
-                ask = RecordedTeacher(journal, teacher, run.model, window, budget)
-                unanswered = await _settle_all(run, source, run.policy(teacher), ask, journal, stop, manner)
-                wire = window.report()
-        summary = await derive(
-            run, source, teacher, journal, {"seconds": round(time.monotonic() - started, 3), "wire": wire}
-        )
+        derivation = Derivation(run, source, teacher, journal)
+        async with published_as_it_grows(derivation, repository):
+            if run.settings.distill.use_ray:
+                unanswered, wire = await spread(run, source, teacher, secrets, journal, stop, budget, manner)
+            else:
+                async with opened(teacher, stop), _window(run, teacher, batch_api, journal, stop.admission) as window:
+                    ask = RecordedTeacher(journal, teacher, run.model, window, budget)
+                    unanswered = await _settle_all(run, source, run.policy(teacher), ask, journal, stop, manner)
+                    wire = window.report()
+        summary = await derivation.finish({"seconds": round(time.monotonic() - started, 3), "wire": wire})
     if stop.why and (summary["remaining"] or not isinstance(stop.why, StoppedEarlyError)):
         raise stop.why
     if unanswered:

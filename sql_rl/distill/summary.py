@@ -25,11 +25,12 @@ def closing(report: Report) -> Summary:
     if s["accepted"] and s["cost_usd"]:
         cost += f" (${s['cost_usd'] / s['accepted']:.6f} an accepted row)"
     tokens = s["prompt_tokens"] + s["completion_tokens"]
+    published = [f"published: {report.published}"] if report.published else []
     return Summary(
         title=f"{report.folder}: {'finished before, nothing to do' if report.unchanged else 'finished'}",
-        content={"folder": str(report.folder), "unchanged": report.unchanged, **s},
+        content={"folder": str(report.folder), "unchanged": report.unchanged, "published": report.published, **s},
         lines=lines,
-        notes=[f"{s['requests']:,} requests, {tokens:,} tokens, {cost}, {s['seconds']:.1f} s"],
+        notes=[f"{s['requests']:,} requests, {tokens:,} tokens, {cost}, {s['seconds']:.1f} s", *published],
         next=f"uv run main.py train --dataset-repo-id {shlex.quote(str(report.folder))}",
     )
 

@@ -32,16 +32,16 @@ def check_write_access(
 
     repo_id: OWNER/NAME; of a bare NAME the owner is NAMESPACE, else the token's. private: a new repository is made
     private; that an existing one is public is an error, since we change nobody's settings.
-    Raises RefusedError (4): no token, unknown, may only read, or not there. UsageError (2): a name that the Hub does
-    not take, a public repository. SqlRlError (1): the Hub cannot be reached.
+    Raises RefusedError (4): a token that is unknown, may only read, or not write there. UsageError (2): no token, a
+    name that the Hub does not take, a public repository. SqlRlError (1): the Hub cannot be reached.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.utils import HFValidationError, logging, validate_repo_id
 
     logging.set_verbosity_error()  # its warnings quote URLs that are signed
     if secrets.hf_token is None:
-        raise RefusedError(
-            f"publishing {repo_id} needs a token that may write: put it into HF_TOKEN in the environment or .env "
+        raise UsageError(
+            f"HF_TOKEN is missing: publishing {repo_id} needs one that may write, in the environment or .env "
             "(https://huggingface.co/settings/tokens)"
         )
     api = HfApi(token=secrets.hf_token)

@@ -4,25 +4,27 @@ from collections.abc import Sequence
 
 from huggingface_hub import DatasetCardData
 
-from sql_rl.sources import Source
-
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def front_matter(source: Source, rows: int, tags: Sequence[str]) -> str:
-    """The YAML block of README.md for a folder with data/train-*.parquet and rejected.parquet, fences included.
+def front_matter(
+    name: str | None, licence: str | list[str] | None, rows: int, tags: Sequence[str], language: str | None = None
+) -> str:
+    """The YAML block of README.md for a folder with data/train-*.parquet and rejected/train-*.parquet, with fences.
 
-    Configs: default (kept), rejected, all. The licence is the source's; where it states none, none is invented.
+    name: the source's Hub id, None if it is not there. licence: the source's; where it states none, none is invented.
+    Configs: default (kept), rejected, all.
     """
     kept = {"split": "train", "path": "data/train-*.parquet"}
-    others = {"split": "train", "path": "rejected.parquet"}
+    others = {"split": "train", "path": "rejected/train-*.parquet"}
     everything = {"split": "train", "path": [kept["path"], others["path"]]}
     content = DatasetCardData(
-        license=source.license or None,
+        license=licence,
+        language=language,
         task_categories=["text-generation"],
         tags=list(tags),
         size_categories=[next((size for limit, size in _SIZES if rows < limit), "n>1M")],
-        source_datasets=[source.name] if source.on_hub else None,
+        source_datasets=[name] if name else None,
         configs=[
             {"config_name": "default", "data_files": [kept]},
             {"config_name": "rejected", "data_files": [others]},

@@ -1,14 +1,27 @@
-"""Parquet files as the Hub lays them out: data/train-00000-of-00001.parquet for what is kept, rejected.parquet else."""
+"""Parquet files as the Hub lays them out: data/train-00000.parquet for what is kept, rejected/train-00000.parquet else.
 
+Shard i holds what came of the source's rows i * n to (i + 1) * n - 1. So it has its final name and content as soon as
+those rows are settled, whatever becomes of the rest: it can be published while the run goes on, and a row that comes
+later changes one shard and no other.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sql_rl.arrow import pa
-
-SHARD_ROWS = 50_000
+SHARD_ROWS = 10_000  # rows of the source
 BATCH_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A closed file. path: where it is now; name: where it will be, below the run's folder ('data/train-…')."""
+
+    path: Path
+    name: str
 
 
 class DatasetWriter:
@@ -17,49 +30,86 @@ class DatasetWriter:
     Until then the files of an earlier derivation stay as they are. Memory: one batch for each of the two kinds.
     """
 
-    def __init__(self, data: Path, rejected: Path, schema: pa.Schema) -> None:
-        self._data, self._rejected, self._schema = data, rejected, schema
-        data.mkdir(exist_ok=True)
-        self._shards: list[_Part] = [self._shard(0)]
-        self._rest = _Part(rejected.with_name(".rejected.tmp"), self._schema)
+    def __init__(self, data: Path, rejected: Path, schema: pa.Schema, shard_rows: int = SHARD_ROWS) -> None:
+        self._shard_rows, self._row = shard_rows, 0
+        self._kinds = (_Kind(data, schema), _Kind(rejected, schema))
 
     def add(self, row: dict[str, Any], keep: bool) -> None:
-        if not keep:
-            self._rest.add(row)
-            return
-        if self._shards[-1].rows >= SHARD_ROWS:
-            self._shards[-1].close()
-            self._shards.append(self._shard(len(self._shards)))
-        self._shards[-1].add(row)
+        """The next row of the source."""
+        self._kinds[0 if keep else 1].add(row, self._row // self._shard_rows)
+        self._next()
+
+    def skip(self) -> None:
+        """The next row of the source is not there: it is not settled."""
+        self._next()
+
+    def _next(self) -> None:
+        self._row += 1
+        if self._row % self._shard_rows == 0:
+            for kind in self._kinds:
+                kind.close()
+
+    def closed(self) -> list[Shard]:
+        """The shards that were closed since this was last asked."""
+        return [shard for kind in self._kinds for shard in kind.taken()]
 
     def finish(self) -> None:
         """Closes the files and puts them in the place of what was there."""
-        self._shards[-1].close()
-        self._rest.close()
-        count = len(self._shards)
-        names = [self._data / f"train-{i:05d}-of-{count:05d}.parquet" for i in range(count)]
-        for part, name in zip(self._shards, names, strict=True):
-            part.path.replace(name)
-        self._rest.path.replace(self._rejected)
-        for old in set(self._data.glob("train-*.parquet")) - set(names):
+        for kind in self._kinds:
+            kind.finish()
+
+
+class _Kind:
+    """The shards of one folder. The open one is made with its first row: a shard without rows has no file."""
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        self._folder, self._schema = folder, schema
+        self._open: _Part | None = None
+        self._closed: list[Shard] = []
+        self._taken = 0
+
+    def add(self, row: dict[str, Any], number: int) -> None:
+        if self._open is None:
+            self._open = self._part(number)
+        self._open.add(row)
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._closed.append(self._open.shard)
+            self._open = None
+
+    def taken(self) -> list[Shard]:
+        new = self._closed[self._taken :]
+        self._taken = len(self._closed)
+        return new
+
+    def finish(self) -> None:
+        if self._open is None and not self._closed:
+            self._open = self._part(0)  # `datasets` cannot open a config without a file
+        self.close()
+        names = {self._folder.parent / shard.name for shard in self._closed}
+        for shard in self._closed:
+            shard.path.replace(self._folder.parent / shard.name)
+        for old in {*self._folder.glob("*.parquet"), *self._folder.glob(".*.tmp")} - names:
             old.unlink()
 
-    def _shard(self, number: int) -> "_Part":
-        return _Part(self._data / f".train-{number:05d}.tmp", self._schema)
+    def _part(self, number: int) -> "_Part":
+        self._folder.mkdir(exist_ok=True)
+        name = f"train-{number:05d}.parquet"
+        return _Part(Shard(self._folder / f".{name}.tmp", f"{self._folder.name}/{name}"), self._schema)
 
 
 class _Part:
     """One parquet file being written."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.path, self.rows = path, 0
-        self._schema = schema
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+    def __init__(self, shard: Shard, schema: pa.Schema) -> None:
+        self.shard, self._schema = shard, schema
+        self._writer = pq.ParquetWriter(shard.path, schema, compression="zstd")
         self._batch: list[dict[str, Any]] = []
 
     def add(self, row: dict[str, Any]) -> None:
         self._batch.append(row)
-        self.rows += 1
         if len(self._batch) >= BATCH_ROWS:
             self._flush()
 

@@ -7,7 +7,7 @@ someone else commits in between, the Hub refuses it (412) and it is worked out a
 
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,33 +32,43 @@ class Repository:
         from huggingface_hub.utils import disable_progress_bars
 
         disable_progress_bars()
-        self.target = target
+        self.target, self._secrets = target, secrets
         self._api = HfApi(token=secrets.hf_token)
         self._patiently = Patience(f"{target.repo_id} on the Hub ({self._api.endpoint})", secrets, pause)
         self._where = {"repo_id": target.repo_id, "repo_type": target.kind}
 
+    def waiting(self, pause: Callable[[float], None]) -> "Repository":
+        """The same repository, with another way to wait between tries."""
+        return Repository(self.target, self._secrets, pause)
+
     def push(
-        self, files: Mapping[str, Content], title: str, card: str | None = None, owned: tuple[str, ...] = ()
+        self,
+        files: Mapping[str, Content],
+        title: str,
+        card: str,
+        owned: Collection[str] = (),
+        keep: Collection[str] = (),
     ) -> bool:
         """Brings files (path in the repository -> content) in one commit; False if all of it was there.
 
         card: the README; what a person wrote into the one on the Hub is kept (sections.merged). owned: patterns of
-        paths that are ours: such files that are not among `files` belong to an older version and are deleted.
+        paths that are ours: such files that are neither in `files` nor in `keep` are of an older version, and deleted.
         Raises what Patience raises; nothing of a push that fails is seen in the repository.
         """
-        return self._patiently(lambda: self._push_once(files, title, card, owned))
+        return self._patiently(lambda: self._push_once(files, title, card, owned, keep))
 
-    def _push_once(self, files: Mapping[str, Content], title: str, card: str | None, owned: tuple[str, ...]) -> bool:
+    def _push_once(
+        self, files: Mapping[str, Content], title: str, card: str, owned: Collection[str], keep: Collection[str]
+    ) -> bool:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
         from huggingface_hub.hf_api import RepoFile
 
         head = self._api.repo_info(**self._where).sha
         entries = self._api.list_repo_tree(**self._where, recursive=True, revision=head)
         there = {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
-        wanted = dict(files)
-        if card is not None:
-            wanted[CARD] = merged(self._text(CARD, head) if CARD in there else "", card).encode()
-        gone = [path for path in there if path not in wanted and any(fnmatch(path, pattern) for pattern in owned)]
+        wanted = {**files, CARD: merged(self._text(CARD, head) if CARD in there else "", card).encode()}
+        ours = [path for path in there if any(fnmatch(path, pattern) for pattern in owned)]
+        gone = [path for path in ours if path not in wanted and path not in keep]
         changed = [path for path in wanted if path not in there or not _is_same(wanted[path], there[path])]
         if not changed and not gone:
             return False

@@ -20,7 +20,7 @@ class RunFolder:
         self.journal = path / "journal.jsonl"
         self.workers = path / "workers"
         self.data = path / "data"
-        self.rejected = path / "rejected.parquet"
+        self.rejected = path / "rejected"
         self.summary = path / "run.json"
         self.card = path / "README.md"
 

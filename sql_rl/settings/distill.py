@@ -51,8 +51,11 @@ class DistillSettings:
     seed: Annotated[int | None, "sent to the provider with each request, attempt number added; null sends none"] = None
     output_dir: Annotated[str | None, "the run's folder; null derives outputs/distill-<dataset>-<model>"] = None
     resume: Annotated[bool, "carry on from the journal in output_dir; false starts anew and keeps the old one"] = True
-    publish: Annotated[bool, "push the dataset to the Hub when the run has ended"] = False
-    publish_repo_id: Annotated[str | None, "Hub id to publish to"] = None
+    shard_rows: Annotated[
+        int, Ge(1), "rows; of the source in one parquet file, which is published as soon as they are settled"
+    ] = 10_000
+    publish: Annotated[bool, "push the dataset to the Hub, finished files while the run goes on"] = False
+    publish_repo_id: Annotated[str | None, "Hub id to publish to; null is one of the folder's name"] = None
     private_repo: Annotated[bool, "make the published repository private"] = False
     use_ray: Annotated[bool, "spread the run over the Ray cluster at RAY_ADDRESS, or over one that it starts"] = False
     ray_workers: Annotated[
