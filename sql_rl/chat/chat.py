@@ -39,7 +39,8 @@ def chat(settings: Settings, secrets: Secrets, question: str | None) -> None:
 
         screen = Screen(Console())
         try:
-            tables = f"{len(database.tables())} tables"
+            number = len(database.tables())
+            tables = f"{number} table" if number == 1 else f"{number} tables"
         except QueryError as error:
             tables = error.reason
         screen.line(f"{database.product}: {database.name}: {tables}. Model: {model.name}. /help lists the commands.")

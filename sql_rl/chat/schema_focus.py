@@ -15,7 +15,8 @@ from sql_rl.chat.databases.base import Table
 
 NAME, COLUMN = 3.0, 1.0  # a shared word counts by where it stands
 NEIGHBOUR = 0.3  # of the scores of the best two tables next to it
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+|\d+")
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # of camelCase, HTTPStatus
 # Words of questions, not of what they are about.
 _IDLE = frozenset(
     {
@@ -83,7 +84,7 @@ def _scores(question: str, tables: Sequence[Table]) -> list[float]:
 
 def words(text: str) -> frozenset[str]:
     """The words of a question or a name (snake_case, camelCase), without the endings of plurals."""
-    return frozenset(_stem(word.casefold()) for word in _WORD.findall(text))
+    return frozenset(_stem(word.casefold()) for word in _WORD.findall(_HUMP.sub(" ", text)))
 
 
 def _stem(word: str) -> str:
@@ -91,4 +92,4 @@ def _stem(word: str) -> str:
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes")):
         return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word

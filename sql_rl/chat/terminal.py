@@ -10,6 +10,7 @@ from pathlib import Path
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.shortcuts import CompleteStyle
 
 from sql_rl.chat.commands import COMMANDS, obey
 from sql_rl.chat.databases.base import QueryError
@@ -25,12 +26,18 @@ ASK, CONFIRM = "ask> ", "Enter runs it> "
 def converse(asker: Asker, screen: Screen, settings: ChatSettings) -> None:
     """Until the user leaves."""
     past = history(history_file(os.environ), screen)
-    session: PromptSession[str] = PromptSession(history=past, enable_open_in_editor=True)
+    session: PromptSession[str] = PromptSession(
+        history=past,
+        completer=WordCompleter([command.name for command in COMMANDS], sentence=True),
+        complete_while_typing=False,
+        complete_style=CompleteStyle.READLINE_LIKE,
+        reserve_space_for_menu=0,
+        enable_open_in_editor=True,
+    )
     sitting = Sitting(asker, screen, settings, past.get_strings)
-    completer = WordCompleter([command.name for command in COMMANDS], sentence=True)
     while True:
         try:
-            obey(sitting, session.prompt(CONFIRM if sitting.waiting else ASK, completer=completer))
+            obey(sitting, session.prompt(CONFIRM if sitting.waiting else ASK))
         except EOFError:
             return
         except KeyboardInterrupt:

@@ -7,8 +7,8 @@ Pure.
 import re
 
 _MARK = re.compile(r"</?think(?:ing)?>|</?sql>|</?answer>|```[ \t]*[\w+-]*", re.IGNORECASE)
-_LONGEST = len("</thinking>")
-_MAY_BEGIN = re.compile(r"(?:<[/a-z]{0,%d}|`{1,2}|```[ \t]*[\w+-]*)\Z" % (_LONGEST - 1), re.IGNORECASE)  # noqa: UP031
+_TAGS = tuple(f"<{end}{name}>" for end in ("", "/") for name in ("think", "thinking", "sql", "answer"))
+_TAIL = re.compile(r"<[/a-z]*\Z|`{1,2}\Z|```[ \t]*[\w+-]*\Z", re.IGNORECASE)
 
 
 class Thoughts:
@@ -21,8 +21,7 @@ class Thoughts:
     def feed(self, piece: str) -> str:
         """What can be shown now; the beginning of what may be a tag waits for its end."""
         text = self._held + piece
-        tail = _MAY_BEGIN.search(text)
-        cut = tail.start() if tail else len(text)
+        cut = _open_end(text)
         self._held = text[cut:]
         return self._visible(text[:cut])
 
@@ -48,3 +47,11 @@ class Thoughts:
         if not self._in_query:
             shown.append(text[start:])
         return "".join(shown)
+
+
+def _open_end(text: str) -> int:
+    """Where what may be the beginning of a tag or a fence begins at the end of the text; its length without one."""
+    tail = _TAIL.search(text)
+    if tail is None or (tail.group()[0] == "<" and not any(tag.startswith(tail.group().lower()) for tag in _TAGS)):
+        return len(text)
+    return tail.start()
