@@ -108,7 +108,6 @@ WRONG = {
     "Ray and batches": ((*SAMPLE, "--use-ray", "--batch-api"), 2, "--use-ray and --batch-api"),
     "more workers than slots": ((*SAMPLE, "--use-ray", "--ray-workers", 9), 2, "more than --batch-size 8"),
     "publishing": ((*SAMPLE, "--publish"), 2, "HF_TOKEN is missing"),
-    "vLLM": (("distill", "--provider", "vLLM", "--dataset-repo-id", "sample"), 2, "vllm is not there yet"),
     "Groq": (("distill", "--provider", "groq", "--dataset-repo-id", "sample"), 2, "API_KEY is missing"),
     "HuggingFace": (("distill", "--provider", "HuggingFace", "--dataset-repo-id", "sample"), 2, "HF_TOKEN is missing"),
     "train": (("train", "--model", "a/b"), 2, "train is not there yet"),
