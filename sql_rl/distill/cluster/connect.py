@@ -51,10 +51,12 @@ async def cluster(least_cpus: int) -> AsyncIterator[list[Node]]:
             ray.init, address, logging_level=logging.ERROR, configure_logging=False, log_to_driver=False, **options
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        if own:
+            raise SqlRlError(f"--use-ray: no cluster can be started here: {said}") from error
         raise SqlRlError(
-            f"--use-ray: no cluster answers at {address}: {' '.join(str(error).split())}"
-            if not own
-            else f"--use-ray: no cluster can be started here: {' '.join(str(error).split())}"
+            f"--use-ray: the cluster at RAY_ADDRESS={address} cannot be joined: {said}; is it of this version of Ray, "
+            "and RAY_AUTH_MODE=token set where it asks for a token?"
         ) from error
     try:
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]

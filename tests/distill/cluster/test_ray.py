@@ -1,0 +1,247 @@
+"""`distill --use-ray` on a real cluster of this machine: two workers, killed, interrupted and out of money.
+
+One cluster serves all tests but the last, which lets the program start its own.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support import Run, asking, files, parts, row, wait_until, write_rows
+
+from sql_rl.configure import load
+from sql_rl.distill.cluster import driver
+from sql_rl.distill.run import distill
+from sql_rl.testing.chat_server import ChatServer, Faults
+
+pytest.importorskip("ray")
+
+CLUSTER = """
+import sys
+import ray
+ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
+TWO = ("--use-ray", "--ray-workers", 2)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a cluster of two CPUs."""
+    pipe, environ = subprocess.PIPE, {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    command = [sys.executable, "-c", CLUSTER]
+    with subprocess.Popen(command, env=os.environ | environ, stdin=pipe, stdout=pipe, text=True) as process:
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+@pytest.fixture
+def clean_environ(clean_environ: dict[str, str], cluster: str) -> dict[str, str]:
+    return clean_environ | {"RAY_ADDRESS": cluster}
+
+
+def workers(folder: Path) -> list[psutil.Process]:
+    """The processes that hold a worker's journal of this run open."""
+    names = {str(path) for path in (folder / "workers").glob("*.jsonl")}
+
+    def holds(process: psutil.Process) -> bool:
+        try:
+            return any(file.path in names for file in process.open_files())
+        except psutil.Error:
+            return False
+
+    return [process for process in psutil.process_iter() if holds(process)]
+
+
+def same_as(wanted: dict[str, Any], folder: Path) -> bool:
+    """Are these the files of `wanted`, but for the settings in them?"""
+
+    def plain(left: dict[str, Any]) -> dict[str, Any]:
+        summary = {name: value for name, value in left["summary"].items() if name != "settings"}
+        return {"kept": left["kept"], "rejected": left["rejected"], "summary": summary}
+
+    return plain(files(folder)) == plain(wanted)
+
+
+def unbroken(run: Run, tmp_path: Path, server: ChatServer, rows: Path, *options: object) -> dict[str, Any]:
+    """The files of the same run in one process; the server forgets it."""
+    ended = run(*asking(server, rows, *options))
+    assert ended.returncode == 0, ended.stderr
+    wanted = files(tmp_path / "out") | {"parquet": data_of(tmp_path / "out")}
+    shutil.rmtree(tmp_path / "out")
+    server.seen.clear()
+    server.answered.clear()
+    return wanted
+
+
+def check(folder: Path, rows: int) -> None:
+    """All rows are there, in their order, each with its own answer."""
+    kept, rejected, summary = parts(folder)
+    assert [r["id"] for r in kept] == list(range(rows))
+    assert [r["answer_sql"] for r in kept] == [r["sql"] for r in kept]
+    assert (rejected, summary["rows"], summary["requests"]) == ([], rows, rows)
+
+
+def data_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "data").glob("*.parquet")}
+
+
+def test_the_result_is_that_of_a_run_without_ray(run: Run, tmp_path: Path, server: ChatServer):
+    """Faults, twins in the source and repairs included; whatever has an answer was asked once."""
+    server.faults = Faults(error_400=0.03, error_500=0.05, reset=0.03, torn=0.02, empty=0.03)
+    source = [row(i) for i in range(150)]
+    rows = write_rows(tmp_path / "rows.jsonl", [*source[:140], *source[5:25], *source[140:]])
+    options = ("--validate", "--batch-size", 16, "--retries", 1)
+    wanted = unbroken(run, tmp_path, server, rows, *options)
+    ended = run(*asking(server, rows, *options, *TWO))
+    assert ended.returncode == 0, ended.stderr
+    assert same_as(wanted, tmp_path / "out")
+    assert data_of(tmp_path / "out") == wanted["parquet"], "byte for byte"
+    assert not (tmp_path / "out" / "workers").exists()
+    assert ended.stderr == ""
+    assert max(server.answered[question] for question in map(prompt_of, server.bodies)) <= 2, "asked, and one repair"
+    again = run(*asking(server, rows, *options, *TWO))
+    assert again.returncode == 0
+    assert "nothing to do" in again.stdout
+
+
+def prompt_of(body: dict[str, Any]) -> str:
+    return body["messages"][-1]["content"]
+
+
+def test_a_worker_that_is_killed_costs_what_it_had_on_the_wire(start, tmp_path: Path, server: ChatServer):
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(200)])
+    server.delay = 0.2
+    process = start(*asking(server, rows, "--batch-size", 16, *TWO))
+    wait_until(lambda: server.answered.total() >= 60)
+    killed, *others = workers(tmp_path / "out")
+    assert len(others) == 1
+    killed.kill()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert "was lost" in said
+    check(tmp_path / "out", 200)
+    assert server.answered.total() - 200 <= 8, "at most what one worker had on the wire was paid twice"
+
+
+def test_a_worker_that_falls_silent_is_lost(
+    cluster: str, tmp_path: Path, server: ChatServer, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    """It is stopped, not killed: only its silence tells. The test waits two seconds for it instead of sixty."""
+    monkeypatch.setattr(driver, "SILENT", 2.0)
+    monkeypatch.setenv("RAY_ADDRESS", cluster)
+    monkeypatch.setenv("API_KEY", "k")
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(100)])
+    flags = {"dataset_repo_id": str(rows), "limit": 100, "output_dir": str(tmp_path / "out"), "use_ray": True}
+    settings, secrets = load(
+        {"base_url": server.url, **{f"distill.{k}": v for k, v in {**flags, "ray_workers": 2}.items()}}
+    )
+    server.delay = 0.2
+
+    def stop_one() -> None:
+        wait_until(lambda: server.answered.total() >= 30)
+        workers(tmp_path / "out")[0].suspend()
+
+    with ThreadPoolExecutor(1) as thread:
+        stopping = thread.submit(stop_one)
+        distill(settings, secrets)
+        stopping.result()
+    check(tmp_path / "out", 100)
+    assert "nothing was heard of it for 2 s" in capsys.readouterr().err
+
+
+def test_a_signal_drains_all_workers(run: Run, start, tmp_path: Path, server: ChatServer):
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(200)])
+    server.delay = 0.2
+    process = start(*asking(server, rows, *TWO))
+    wait_until(lambda: server.answered.total() >= 30)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 3, said
+    assert said.splitlines()[-1] == "error: stopped by SIGTERM; the same command carries on"
+    kept, _, summary = parts(tmp_path / "out")
+    assert len(kept) == server.answered.total(), "every paid answer is in the dataset"
+    assert summary["remaining"] == 200 - len(kept) > 0
+    server.delay = 0.0
+    assert run(*asking(server, rows)).returncode == 0, "here without Ray"
+    check(tmp_path / "out", 200)
+    assert server.answered.total() == 200, "nothing was paid twice"
+
+
+def test_the_cap_is_shared_out_and_never_passed(run: Run, tmp_path: Path, server: ChatServer):
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("models:\n  m: {input: 0, cached: 0, output: 1000}\n")  # a tenth of a cent a token
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(200)])
+    money = ("--model", "m", "--prices", prices, "--max-cost", 1.5)
+    (tmp_path / "config.yaml").write_text("max_tokens: 100\n")  # ten cents a request at most
+    server.delay = 0.05
+    ended = run(*asking(server, rows, *money, *TWO))
+    assert ended.returncode == 3, ended.stderr
+    assert "--max-cost $1.5" in ended.stderr
+    _, _, summary = parts(tmp_path / "out")
+    assert summary["requests"] == server.answered.total()
+    assert 1.5 - 0.1 < summary["cost_usd"] <= 1.5, "all of it, but for what one request could cost"
+
+
+def test_the_target_ends_the_run_with_the_same_rows(run: Run, tmp_path: Path, server: ChatServer):
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(400)])
+    options = ("--target-accepted", 60, "--validate")
+    wanted = unbroken(run, tmp_path, server, rows, *options)
+    server.delay = 0.05
+    ended = run(*asking(server, rows, *options, *TWO))
+    assert ended.returncode == 0, ended.stderr
+    assert same_as(wanted, tmp_path / "out")
+    assert 60 <= server.answered.total() <= 60 + 3 * 8 + 8, "no more on top than is under way at once"
+
+
+def test_a_refused_key_ends_the_run_with_its_code(run: Run, tmp_path: Path, rows: Path, server: ChatServer):
+    server.api_key = "right"
+    ended = run(*asking(server, rows, *TWO), API_KEY="s3cret-key")
+    assert ended.returncode == 4, ended.stderr
+    assert "s3cret-key" not in ended.stderr
+    left = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+    assert left == []
+
+
+def test_no_cluster_at_the_address(run: Run, tmp_path: Path, rows: Path, server: ChatServer):
+    begin = time.monotonic()
+    ended = run(*asking(server, rows, "--use-ray"), RAY_ADDRESS="127.0.0.1:1")
+    assert (ended.returncode, server.seen.total()) == (1, 0)
+    assert "no cluster answers at RAY_ADDRESS=127.0.0.1:1 (" in ended.stderr.splitlines()[-1]
+    assert time.monotonic() - begin < 60
+    ended = run(*asking(server, rows, "--use-ray"), RAY_ADDRESS="ray://127.0.0.1:10001")
+    assert ended.returncode == 2
+    assert "ray job submit" in ended.stderr
+
+
+def test_kill_9_of_the_driver_and_its_own_cluster(
+    run: Run, start, tmp_path: Path, server: ChatServer, clean_environ: dict[str, str]
+):
+    """The cluster that the program started ends with it, and a run without Ray carries on: nothing is paid twice."""
+    del clean_environ["RAY_ADDRESS"]
+    clean_environ["HOME"] = str(tmp_path)  # there Ray keeps the token of a cluster that it starts
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(200)])
+    server.delay = 0.3
+    process = start(*asking(server, rows, "--batch-size", 16, *TWO))
+    wait_until(lambda: server.answered.total() >= 60)
+    at_work = workers(tmp_path / "out")
+    assert len(at_work) == 2
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    server.delay = 0.0
+    ended = run(*asking(server, rows, "--batch-size", 16))
+    assert ended.returncode == 0, ended.stderr
+    check(tmp_path / "out", 200)
+    assert server.answered.total() - 200 <= 16, "at most what was on the wire was paid twice"
+    assert not (tmp_path / "out" / "workers").exists()
+    assert psutil.wait_procs(at_work, timeout=40)[1] == [], "no worker outlives its driver"
