@@ -7,13 +7,9 @@ activations take depends on the batch and comes on top. So a model that is refus
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sql_rl.errors import SqlRlError, UsageError
 from sql_rl.students.student import Kind
-
-if TYPE_CHECKING:
-    pass
 
 GB = 1e9
 
@@ -69,9 +65,14 @@ def explaining_out_of_memory(knobs: str) -> Iterator[None]:
 
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        first = str(error).splitlines()[0] if str(error) else "out of memory"
-        raise SqlRlError(f"out of memory: {first.split('. ')[0]}; lower {knobs}") from error
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        first = (str(error) or "out of memory").partition("\n")[0].partition(". ")[0]
+        # torch has no class of its own for what a CPU cannot allocate.
+        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError):
+            if "DefaultCPUAllocator" not in first:
+                raise
+            first = first.rpartition("DefaultCPUAllocator: ")[2]
+        raise SqlRlError(f"out of memory: {first}; lower {knobs}") from error
 
 
 def device_name() -> str:
