@@ -49,6 +49,7 @@ class VllmTeacher:
         print(f"vllm: loading {self._settings.model} (its log: {self._log})", file=sys.stderr, flush=True)
         self._engine = await self._started()
         self._defaults = self._engine.model_config.get_diff_sampling_param()
+        self._folds = not await self._takes_system_messages()
         self._statistics = asyncio.create_task(self._log_statistics())
         asked = "by its chat template" if self._has_chat_template else "few-shot: it has no chat template"
         seconds = time.monotonic() - started
@@ -128,12 +129,23 @@ class VllmTeacher:
         """The messages as the engine takes them: in the chat template's form, as tokens."""
         from vllm.renderers import ChatParams
 
+        if self._folds:
+            messages = folded(messages)
         template = None if self._has_chat_template else self._few_shot.template
         form = ChatParams(
             chat_template=template, chat_template_kwargs={"add_generation_prompt": True, "tokenize": False}
         )
         _, [prompt] = await self._engine.renderer.render_chat_async([messages], form)
         return prompt
+
+    async def _takes_system_messages(self) -> bool:
+        """Some chat templates (Gemma's first two, early Mistral's) raise at the sight of one."""
+        self._folds = False
+        try:
+            await self._prompt([{"role": "system", "content": "."}, {"role": "user", "content": "."}])
+        except ValueError:
+            return False
+        return True
 
     def _sampling(self, sampling: Sampling) -> dict[str, Any]:
         stops = {} if self._has_chat_template else {"stop": list(STOPS), "include_stop_str_in_output": True}
@@ -143,6 +155,12 @@ class VllmTeacher:
         while True:
             await asyncio.sleep(STATISTICS)
             await self._engine.do_log_stats()
+
+
+def folded(messages: list[Message]) -> list[Message]:
+    """The conversation without its system message, which opens the first of the user's instead."""
+    system, user, *rest = messages
+    return [{"role": "user", "content": f"{system['content']}\n\n{user['content']}"}, *rest]
 
 
 def sampling_arguments(sampling: Sampling, defaults: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from sql_rl.prompts import load_prompts
 from sql_rl.teachers import detached, open_teacher
 from sql_rl.teachers.base import Request, Sampling
 from sql_rl.teachers.few_shot import _SHOTS, STOPS, few_shot
-from sql_rl.teachers.vllm import VllmTeacher, refusal, sampling_arguments
+from sql_rl.teachers.vllm import VllmTeacher, folded, refusal, sampling_arguments
 from sql_rl.teachers.vllm_engine import EngineSettings
 from sql_rl.teachers.vllm_problems import check_folder, problem
 
@@ -77,6 +77,15 @@ def test_other_templates_of_the_user_are_another_prompt(tmp_path: Path):
     own, bundled = few_shot(load_prompts(folder=tmp_path), "free"), few_shot(load_prompts(), "free")
     assert own.digest != bundled.digest
     assert "Task: Which books" in own.template
+
+
+def test_a_system_message_opens_the_question_where_the_template_takes_none():
+    prompts = load_prompts()
+    asked = prompts.repair(prompts.draft(EXAMPLE), "text", "wrong")
+    told = folded(asked)
+    assert [m["role"] for m in told] == ["user", "assistant", "user"]
+    assert told[0]["content"] == f"{asked[0]['content']}\n\n{asked[1]['content']}"
+    assert told[1:] == asked[2:]
 
 
 DEFAULTS = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 100}

@@ -37,17 +37,22 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not has_engine(), reason="no G
 
 @pytest.fixture
 def arguments(tmp_path: Path, clean_environ: dict[str, str]) -> tuple[object, ...]:
-    """A run of untrained micro over rows of which one is too long for it; each answer is as long as may be."""
+    """A run of untrained micro over rows of which one is too long for it; each answer is as long as may be.
+
+    Its chat template takes no system message.
+    """
     # By its characters it would fit, by its tokens it does not.
     long = row(5, sql_context="CREATE TABLE t (" + ", ".join(f"column_{i} INT" for i in range(400)) + ")")
     rows = [long if i == 5 else row(i) for i in range(ROWS)]
     corpus = [f"{r['sql_prompt']} {r['sql_context']} {r['sql']}" for r in rows if r is not long]
     model, tokenizer = micro("micro", corpus, 0, MicroSize(hidden=128, heads=2, layers=2, context=2048))
     model.save_pretrained(tmp_path / "micro")
+    refuses = "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    tokenizer.chat_template = refuses + tokenizer.chat_template
     tokenizer.save_pretrained(tmp_path / "micro")
     clean_environ |= {
         "SQL_RL_MAX_SEQ_LENGTH": "2048",
-        "SQL_RL_MAX_TOKENS": "600",
+        "SQL_RL_MAX_TOKENS": "200",
         "SQL_RL_MAX_PROMPT_LENGTH": "2047",
         "SQL_RL_DISTILL_GRACE": str(PATIENCE),
         "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -60,7 +65,7 @@ def arguments(tmp_path: Path, clean_environ: dict[str, str]) -> tuple[object, ..
     )
 
 
-def test_a_run_that_is_interrupted_twice(
+def test_a_run_that_is_interrupted_in_three_ways(
     arguments: tuple[object, ...], command: Callable[..., list[str]], clean_environ: dict[str, str], tmp_path: Path
 ):
     def started() -> subprocess.Popen[str]:
@@ -72,6 +77,15 @@ def test_a_run_that_is_interrupted_twice(
         journal = tmp_path / "out" / "journal.jsonl"
         lines = journal.read_text().splitlines()[:-1] if journal.exists() else []
         return [line for line in map(json.loads, lines) if line["kind"] == "completion"]
+
+    # SIGTERM while the model is loading: it is not waited for.
+    process = started()
+    wait_until(lambda: (tmp_path / "out" / "vllm.log").exists(), PATIENCE)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 3, said
+    assert said.splitlines()[-1] == "error: stopped by SIGTERM; the same command carries on"
+    assert "is ready" not in said
 
     # Ctrl-C: every process of the terminal's foreground group gets it.
     process = started()
