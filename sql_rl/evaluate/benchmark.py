@@ -15,7 +15,6 @@ from typing import Any
 from sql_rl.errors import UsageError
 from sql_rl.evaluate.databases import inspect
 from sql_rl.examples import Example
-from sql_rl.sources import open_source
 
 QUESTION_FILES = ("dev.json", "mini_dev_sqlite.json", "test.json")
 DATABASE_FOLDERS = ("database", "dev_databases", "test_database", "databases")
@@ -65,6 +64,8 @@ def open_benchmark(
     path = Path(name).expanduser()
     if (file := _question_file(path)) is not None:
         return _of_layout(file, limit)
+    from sql_rl.sources import open_source  # with pyarrow, which the other layouts do without
+
     source = open_source(
         name, split or ("train" if path.exists() or "/" not in name else "test"), limit, columns, token
     )

@@ -9,12 +9,11 @@ subquery in FROM is not nesting.
 import sqlglot
 from sqlglot import exp
 
-LEVELS = ("easy", "medium", "hard", "extra")
 _SIDES = (exp.Or, exp.And)
 
 
 def hardness(sql: str) -> str:
-    """One of LEVELS; '' for what is no single query, or cannot be parsed as SQLite."""
+    """The level; '' for what is no single query, or cannot be parsed as SQLite."""
     try:
         tree = sqlglot.parse_one(sql, dialect="sqlite")
     except sqlglot.errors.SqlglotError:

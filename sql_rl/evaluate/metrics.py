@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sql_rl.evaluate.hardness import LEVELS
 from sql_rl.evaluate.intervals import wilson
 from sql_rl.judge.verdict import Verdict
 
 # The published rules, then ours; `judge/outcomes.Scores` says what each is.
 METRICS = ("spider", "spider_keep_distinct", "bird", "strict", "spider_suite", "suite")
-_ORDER = (*LEVELS, "simple", "moderate", "challenging")
+# From easy to hard: Spider's levels, then BIRD's.
+_ORDER = ("easy", "medium", "hard", "extra", "simple", "moderate", "challenging")
 
 
 @dataclass(frozen=True, slots=True)

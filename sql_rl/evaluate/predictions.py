@@ -42,7 +42,7 @@ def read_predictions(path: Path, questions: Sequence[Question]) -> list[str | No
 
 
 def _lines(path: Path, text: str, questions: Sequence[Question]) -> list[str | None]:
-    lines = text.split("\n")
+    lines = text.removesuffix("\n").split("\n") if text else []
     while len(lines) > len(questions) and not lines[-1].strip():
         lines.pop()
     _check_count(path, len(lines), len(questions))
