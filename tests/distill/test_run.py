@@ -1,5 +1,6 @@
 """`distill` as a user runs it: what a run leaves, and what each option does to it."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,26 @@ def test_a_cap_on_dollars_is_never_passed(run: Run, tmp_path: Path, server: Chat
     )
     assert run(*asking(server, rows, *options, "--max-cost", 50), **settings).returncode == 0
     assert all(n == 1 for n in server.answered.values())
+
+
+def test_ten_cents_at_known_prices_are_never_passed(run: Run, tmp_path: Path, server: ChatServer):
+    """Whatever goes wrong on the way: the bill is what the server has answered, at the bundled prices of gpt-4.1."""
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(400)])
+    billed = Counter()
+
+    def respond(body: dict, visit: int) -> tuple[int, Any, dict]:
+        if len(server.seen) % 7 == 0 and visit == 1:
+            return 500, {"error": {"message": "again"}}, {}
+        answer = chat_completion(body, "<think>so</think>" + "x" * (len(server.seen) % 400))
+        billed.update({k: answer["usage"][k] for k in ("prompt_tokens", "completion_tokens")})
+        return 200, answer, {}
+
+    server.respond, server.delay = respond, 0.01
+    options = ("--model", "gpt-4.1", "--batch-size", 64, "--retries", 2, "--max-cost", 0.1)
+    ended = run(*asking(server, rows, *options), SQL_RL_MAX_TOKENS="128")
+    assert ended.returncode == 3, ended.stderr
+    bill = (billed["prompt_tokens"] * 2 + billed["completion_tokens"] * 8) / 1e6
+    assert 0.09 < bill <= 0.1
 
 
 def test_a_cap_needs_a_price(run: Run, tmp_path: Path, rows: Path, server: ChatServer):
