@@ -42,7 +42,7 @@ class Measured:
 
 
 def measured(command: list[str]) -> Measured:
-    """Runs a command to its end. Raises CalledProcessError with what it said if it fails."""
+    """Runs a command to its end. Raises RuntimeError with what it said if it fails."""
     with tempfile.TemporaryFile("w+") as output:
         start = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
@@ -51,7 +51,7 @@ def measured(command: list[str]) -> Measured:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             output.seek(0)
-            raise subprocess.CalledProcessError(process.returncode, command, output.read())
+            raise RuntimeError(f"{command} ended with {process.returncode}: {output.read()[-2000:]}")
     return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
