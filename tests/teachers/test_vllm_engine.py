@@ -80,7 +80,7 @@ def test_a_run_that_is_interrupted_in_three_ways(
 
     # SIGTERM while the model is loading: it is not waited for.
     process = started()
-    wait_until(lambda: (tmp_path / "out" / "vllm.log").exists(), PATIENCE)
+    wait_until((tmp_path / "out" / "vllm.log").exists, PATIENCE)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 3, said
