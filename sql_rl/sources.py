@@ -252,7 +252,8 @@ def _hub(name: str, split: str, token: str | None) -> _Table:
 
     datasets.disable_progress_bars()
     try:
-        return replace(_loaded(datasets.load_dataset(name, split=split, token=token)), on_hub=True)
+        table = _loaded(datasets.load_dataset(name, split=split, token=token))
+        return replace(table, on_hub=True, license=table.license or _license_on_card(name, token))
     except datasets.exceptions.DatasetNotFoundError as error:
         raise UsageError(f"{name}: no such dataset on the Hub, or it is private and HF_TOKEN is not set") from error
     except (ValueError, datasets.exceptions.DatasetsError) as error:
@@ -262,6 +263,18 @@ def _hub(name: str, split: str, token: str | None) -> _Table:
             f"{name}: the Hub cannot be reached ({_one_line(error)}); "
             f"use a local file, or `--dataset-repo-id {SAMPLE}`, or try again"
         ) from error
+
+
+def _license_on_card(name: str, token: str | None) -> str:
+    """What the card of a dataset on the Hub states (several with commas between), '' where it states none."""
+    from huggingface_hub import DatasetCard
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        stated = DatasetCard.load(name, token=token).data.license
+    except EntryNotFoundError:
+        return ""
+    return ", ".join(stated) if isinstance(stated, list) else stated or ""
 
 
 def _loaded(dataset: Any) -> _Table:

@@ -53,7 +53,7 @@ def dataset_card(
         "dataset.md",
         metadata=front_matter(
             name=source["title"] if source["on_hub"] else None,
-            licence=source["license"] or None,
+            licence=source["license"].split(", ") if ", " in source["license"] else source["license"] or None,
             rows=rows,
             tags=TAGS,
             language=None if options["templates"] else "en",  # the bundled prompts' language, and so the reasoning's
