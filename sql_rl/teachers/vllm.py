@@ -48,8 +48,12 @@ class VllmTeacher:
         started = time.monotonic()
         print(f"vllm: loading {self._settings.model} (its log: {self._log})", file=sys.stderr, flush=True)
         self._engine = await self._started()
-        self._defaults = self._engine.model_config.get_diff_sampling_param()
-        self._folds = not await self._takes_system_messages()
+        try:
+            self._defaults = self._engine.model_config.get_diff_sampling_param()
+            self._folds = not await self._takes_system_messages()
+        except BaseException:
+            self._engine.shutdown()
+            raise
         self._statistics = asyncio.create_task(self._log_statistics())
         asked = "by its chat template" if self._has_chat_template else "few-shot: it has no chat template"
         seconds = time.monotonic() - started
