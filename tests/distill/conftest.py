@@ -25,13 +25,16 @@ def server(chat_server: ChatServer) -> ChatServer:
 
 @pytest.fixture
 def start(command: Callable[..., list[str]], clean_environ: dict[str, str], tmp_path: Path):
-    """Starts the program and gives its process; whatever still runs at the end is killed."""
+    """Starts the program and gives its process; keyword arguments are environment variables.
+
+    Whatever still runs at the end is killed.
+    """
     processes: list[subprocess.Popen[str]] = []
 
-    def start_main(*arguments: object) -> subprocess.Popen[str]:
+    def start_main(*arguments: object, **environ: str) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
         process = subprocess.Popen(
-            command(*arguments), cwd=tmp_path, env=clean_environ, stdout=pipe, stderr=pipe, text=True
+            command(*arguments), cwd=tmp_path, env=clean_environ | environ, stdout=pipe, stderr=pipe, text=True
         )
         processes.append(process)
         return process

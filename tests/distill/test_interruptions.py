@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -25,20 +26,33 @@ def unbroken(run: Run, tmp_path: Path, server: ChatServer, rows: Path, *options:
 
 
 def test_kill_9_costs_only_what_is_on_the_wire(run: Run, start, tmp_path: Path, server: ChatServer):
-    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(200)])
-    options = ("--validate", "--batch-size", 16)
-    wanted = unbroken(run, tmp_path, server, rows, *options)
-    server.delay = 0.05
-    for answers in (1, 40, 70, 110, 150):
-        process = start(*asking(server, rows, *options))
-        wait_until(lambda answers=answers: server.answered.total() >= answers)
+    """Ten times, at random moments: between two answers, and when all are there, while they are judged or written."""
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(400)])
+    options, judged, random = ("--batch-size", 16), "--validate", Random(4)
+    wanted = unbroken(run, tmp_path, server, rows, *options, judged)
+    server.delay, lost = 0.03, 0
+    for answers in [*sorted(random.sample(range(1, 400), 8)), 400, 400]:
+        paid, had = server.answered.total(), completions_in(tmp_path / "out")
+        process = start(*asking(server, rows, *options, *([judged] if answers == 400 else [])))
+        wait_until(lambda answers=answers: len(server.answered) >= answers)
+        time.sleep(random.uniform(0, 0.1 if answers < 400 else 2.0))
         process.kill()
         process.wait()
-    assert run(*asking(server, rows, *options)).returncode == 0
+        wait_until(lambda: server.in_flight == 0)
+        lost_now = server.answered.total() - paid - (completions_in(tmp_path / "out") - had)
+        assert 0 <= lost_now <= 16, "more was lost than was in flight"
+        lost += lost_now
+    assert run(*asking(server, rows, *options, judged)).returncode == 0
     assert files(tmp_path / "out") == wanted
-    twice = server.answered.total() - len(server.answered)
-    assert twice <= 5 * 16, "more was paid twice than was ever in flight"
-    assert len(server.answered) == 200
+    assert len(server.answered) == 400
+    assert server.answered.total() == 400 + lost, "what was not lost is not paid again"
+
+
+def completions_in(folder: Path) -> int:
+    """Whole lines of the journal that hold an answer."""
+    path = folder / "journal.jsonl"
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return sum(line.startswith(b'{"kind":"completion"') for line in lines)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -78,6 +92,17 @@ def test_a_second_signal_stops_at_once_and_keeps_what_was_finished(start, tmp_pa
     process.communicate(timeout=15)
     assert process.returncode == 3
     assert len(parts(tmp_path / "out")[0]) >= 10
+
+
+def test_the_grace_is_kept_where_no_answer_comes(start, tmp_path: Path, rows: Path, server: ChatServer):
+    server.delay = 60.0
+    process = start(*asking(server, rows), SQL_RL_DISTILL_GRACE="1")
+    wait_until(lambda: server.in_flight >= 8)
+    process.terminate()
+    told = time.monotonic()
+    process.communicate(timeout=15)
+    assert process.returncode == 3
+    assert 1.0 <= time.monotonic() - told < 6.0, "the grace, and the writing of a dataset"
 
 
 def test_a_second_run_of_the_same_folder_is_kept_out(run: Run, start, tmp_path: Path, rows: Path, server: ChatServer):
