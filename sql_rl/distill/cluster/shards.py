@@ -128,7 +128,6 @@ class Shards:
                 # In a task of its own: whoever waits here may be cancelled, and no row may go with it.
                 self._preparing = self._preparing or asyncio.create_task(self._prepare())
                 await asyncio.shield(self._preparing)
-                self._preparing = None
             if self._ready is not None:
                 return not self._enough()
             if not self._out and not self._returned:
@@ -137,7 +136,10 @@ class Shards:
         return False
 
     async def _prepare(self) -> None:
-        self._ready = await self._next()
+        try:
+            self._ready = await self._next()
+        finally:
+            self._preparing = None
 
     async def _next(self) -> Shard | None:
         """The next shard that is not settled; None where all rows are settled or out."""

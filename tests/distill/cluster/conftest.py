@@ -1,0 +1,34 @@
+"""Fixtures of the tests without a cluster: a run of the offline teacher over a few rows, and its journal."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import row, write_rows
+
+from sql_rl.configure import Secrets, load
+from sql_rl.distill.journal import Journal
+from sql_rl.distill.plan import Plan, plan, rows_of
+from sql_rl.sources import Source
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Callable[..., tuple[Plan, Source]]:
+    """A run over these rows (twelve good ones), with keyword arguments as settings of its `distill` section."""
+
+    def make(rows: list[dict[str, Any]] | None = None, **options: Any) -> tuple[Plan, Source]:
+        path = write_rows(tmp_path / "rows.jsonl", rows or [row(i) for i in range(12)])
+        flags = {"provider": "offline", "dataset_repo_id": str(path), "output_dir": str(tmp_path / "out")} | options
+        settings, _ = load({f"distill.{name}": value for name, value in flags.items()}, folder=tmp_path)
+        run = plan(settings)
+        run.folder.workers.mkdir(parents=True, exist_ok=True)
+        return run, rows_of(settings, Secrets())
+
+    return make
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "run.jsonl", {}, 1, lambda: None) as opened:
+        yield opened

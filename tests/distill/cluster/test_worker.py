@@ -1,0 +1,88 @@
+"""A worker without a cluster: its journal, its money, its end."""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import row, wait_until
+
+from sql_rl.configure import Secrets
+from sql_rl.distill.cluster.merge import Intake
+from sql_rl.distill.cluster.purse import Account
+from sql_rl.distill.cluster.shards import Shard
+from sql_rl.distill.cluster.worker import Worker
+from sql_rl.distill.journal import Journal
+from sql_rl.errors import RefusedError, UsageError
+from sql_rl.testing.chat_server import ChatServer
+
+
+async def opened(run, secrets: Secrets | None = None, base_url: str | None = None) -> Worker:
+    probe = run.folder.workers / "x.probe"
+    probe.write_text("token")
+    worker = Worker()
+    run = dataclasses.replace(run, settings=dataclasses.replace(run.settings, base_url=base_url))
+    await worker.open(run, secrets or Secrets(), run.folder.workers / "a.jsonl", (probe, "token"))
+    return worker
+
+
+async def told(worker: Worker, condition: Callable[[Account], Any]) -> Account:
+    """What the worker tells of its money once the condition holds; it is lent nothing meanwhile."""
+    for _ in range(1000):
+        if condition(account := (await worker.beat(0.0)).account):
+            return account
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"it does not come to that: {account}")
+
+
+async def test_a_shard_leaves_its_lines_and_its_counters(planned, journal: Journal):
+    run, source = planned(validate=True)
+    worker = await opened(run)
+    ended = await worker.settle(Shard(1, tuple(source.examples()), ()))
+    assert (ended.counters.rows, ended.counters.accepted, ended.unanswered, ended.why) == (12, 12, (), None)
+    kinds = [line["kind"] for line in Intake(run.folder.workers / "a.jsonl").take_in(journal)]
+    assert sorted(kinds) == ["completion"] * 12 + ["judgement"] * 12
+    assert (await worker.beat(0.0)).counters == {}
+    assert set(await worker.close()) == {"retried", "throttled_seconds", "fullness"}
+
+
+@pytest.mark.parametrize("content", [None, "of another run"])
+async def test_a_folder_that_is_not_the_drivers_is_told(planned, content: str | None):
+    run, _ = planned()
+    probe = run.folder.workers / "x.probe"
+    if content:
+        probe.write_text(content)
+    with pytest.raises(UsageError, match=r"does not see .*: give an --output-dir on storage that all nodes share"):
+        await Worker().open(run, Secrets(), run.folder.workers / "a.jsonl", (probe, "token"))
+
+
+async def test_what_ends_the_run_comes_back_as_a_value(planned, chat_server: ChatServer):
+    chat_server.api_key = "right"
+    run, source = planned(provider="openai")
+    worker = await opened(run, Secrets(api_key="wrong"), chat_server.url)
+    ended = await worker.settle(Shard(1, tuple(source.examples()), ()))
+    assert isinstance(ended.why, RefusedError)
+    assert "wrong" not in str(ended.why)
+    await worker.close()
+
+
+async def test_no_money_no_request_and_a_stop_lets_nobody_wait(planned, tmp_path: Path, chat_server: ChatServer):
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("models:\n  m: {input: 0, cached: 0, output: 1000}\n")
+    money = {"model": "m", "prices": str(prices), "max_cost": 100.0}
+    run, source = planned([row(i) for i in range(4)], provider="openai", retries=0, **money)
+    worker = await opened(run, Secrets(api_key="k"), chat_server.url)
+    settling = asyncio.create_task(worker.settle(Shard(1, tuple(source.examples()), ())))
+    need = (await told(worker, lambda account: account.short is not None)).short
+    assert need == pytest.approx(2.048)
+    assert chat_server.seen.total() == 0
+    assert (await worker.beat(2.5)).account.returned == 0.0
+    await asyncio.to_thread(wait_until, lambda: chat_server.answered)
+    await told(worker, lambda account: account.short is not None)
+    assert chat_server.answered.total() == 1, "so much pays for one request, and was taken back then"
+    await worker.stop(at_once=False)
+    ended = await asyncio.wait_for(settling, 10)
+    assert (ended.counters.rows, ended.why) == (1, None), "the driver's own stop is no reason of the worker's"
+    await worker.close()
