@@ -36,10 +36,10 @@ def open_teacher(settings: Settings, secrets: Secrets, folder: Path = Path()) ->
                 service_tier=options.service_tier,
             )
         case "vllm":
-            return _vllm(settings, folder)
+            return _vllm(settings, secrets, folder)
 
 
-def _vllm(settings: Settings, folder: Path) -> Teacher:
+def _vllm(settings: Settings, secrets: Secrets, folder: Path) -> Teacher:
     from sql_rl.teachers.few_shot import few_shot
     from sql_rl.teachers.vllm import LOG, VllmTeacher
     from sql_rl.teachers.vllm_engine import EngineSettings
@@ -62,5 +62,6 @@ def _vllm(settings: Settings, folder: Path) -> Teacher:
         tensor_parallel_size=settings.tensor_parallel_size,
         gpu_memory_utilization=settings.gpu_memory_utilization,
         dtype=settings.dtype,
+        hf_token=secrets.hf_token,
     )
     return VllmTeacher(engine, few_shot(prompts, options.reasoning_style), folder / LOG)

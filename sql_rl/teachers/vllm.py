@@ -124,7 +124,7 @@ class VllmTeacher:
         from transformers import AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self._settings.model)
+            tokenizer = AutoTokenizer.from_pretrained(self._settings.model, token=self._settings.hf_token)
         except (OSError, ValueError) as error:
             raise problem(f"{type(error).__name__}: {error}", self._settings, self._log) from error
         return tokenizer.chat_template is not None

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import resource_tracker, spawn
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ class EngineSettings:
     """What an engine is started with. model: a Hub id or a folder. max_seq_length: tokens of prompt and completion.
 
     tensor_parallel_size: GPUs. gpu_memory_utilization: share of their memory that the engine may take. dtype: of the
-    weights, 'auto' as they are stored.
+    weights, 'auto' as they are stored. hf_token: for a model that is not open to all.
     """
 
     model: str
@@ -33,6 +33,7 @@ class EngineSettings:
     tensor_parallel_size: int = 1
     gpu_memory_utilization: float = 0.9
     dtype: str = "auto"
+    hf_token: str | None = field(default=None, repr=False)
 
     def arguments(self, on_cpu: bool) -> dict[str, Any]:
         """The arguments of vLLM's AsyncEngineArgs. on_cpu: compiling the model there takes longer than it saves."""
@@ -42,6 +43,7 @@ class EngineSettings:
             "tensor_parallel_size": self.tensor_parallel_size,
             "gpu_memory_utilization": self.gpu_memory_utilization,
             "dtype": self.dtype,
+            "hf_token": self.hf_token,
             "enable_prefix_caching": True,
             "enforce_eager": on_cpu,
             "enable_log_requests": False,
