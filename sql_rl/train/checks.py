@@ -1,0 +1,89 @@
+"""Checks before the first step: each proves one thing that would otherwise fail silently, or hours later.
+
+The template loses nothing, the judge tells right from wrong and the rewards differ accordingly, and what the trainer
+changes is what rollouts come from.
+"""
+
+from typing import Any
+
+from sql_rl.answers import parse
+from sql_rl.errors import UsageError
+from sql_rl.judge.verdict import Verdict
+from sql_rl.prompts import completion
+from sql_rl.settings import Settings, TrainSettings
+from sql_rl.students import Student
+from sql_rl.students.chat_template import check_round_trip, render_prompt
+from sql_rl.train.data import Row
+from sql_rl.train.jury import Jury
+from sql_rl.train.rewards import Scored, parts
+
+BROKEN_SQL = "SELECT nothing_of_this_name FROM nowhere_to_be_found"
+SHIFT = 0.05  # added to an adapter's weights: enough to be seen in bfloat16, undone at once
+
+
+def check_student(student: Student, settings: Settings, row: Row, jury: Jury, rollouts: dict[str, Any]) -> None:
+    """All of them. row: one that is trained on. rollouts: the arguments about vLLM. Raises UsageError."""
+    check_round_trip(student.tokenizer, student.name)
+    check_rewards(settings.train, row, jury)
+    check_rollouts(student, rollouts)
+    if student.kind != "full":
+        check_adapter(student, row)
+    if student.backend == "unsloth" and settings.train.beta and settings.train.stage == "all":
+        raise UsageError(
+            f"train.beta: {settings.train.beta} compares with the student as GRPO found it, but Unsloth would compare "
+            "with the untrained model: take beta 0, or --stage sft first and its merged/ as --model of --stage grpo"
+        )
+
+
+def check_rewards(settings: TrainSettings, row: Row, jury: Jury) -> None:
+    """The gold of a row, a query that cannot run, and no query at all: the first has to be paid more than the rest."""
+    texts = [completion("Because.", row.example.gold), completion("Because.", BROKEN_SQL), "I do not know."]
+    answers = [parse(text) for text in texts]
+    judged = jury.judge([(row.example, answer.sql) for answer in answers])
+    if judged[0].verdict is not Verdict.MATCH:
+        raise UsageError(
+            f"row {row.example.row}: its own query is judged {judged[0].verdict.value} ({judged[0].reason}); "
+            "set train.audit to leave such rows out"
+        )
+    totals = []
+    for answer, judgement in zip(answers, judged, strict=True):
+        scored = Scored(answer, judgement, 0.5)
+        totals.append(sum(weight * (part(scored) or 0.0) for part, weight in parts(settings).values()))
+    right, broken, nothing = totals
+    if right <= max(broken, nothing):
+        raise UsageError(
+            f"train.reward_*: the right query is paid {right:g}, one that cannot run {broken:g}, none {nothing:g}: "
+            "there is nothing to learn; raise reward_match"
+        )
+
+
+def check_rollouts(student: Student, rollouts: dict[str, Any]) -> None:
+    """LoRA by Unsloth with vLLM rollouts that are not its own would leave them on the initial weights, silently."""
+    if student.backend == "unsloth" and rollouts["use_vllm"] and not student.fast_inference:
+        raise UsageError(
+            "train.use_vllm: Unsloth's adapter reaches vLLM only in process (fast_inference); "
+            "take train.use_vllm no, or colocate"
+        )
+
+
+def check_adapter(student: Student, row: Row) -> None:
+    """Changing the adapter's weights has to change what the model thinks of a prompt; otherwise nothing is trained."""
+    import torch
+
+    device = next(student.model.parameters()).device
+    ids = student.tokenizer(
+        render_prompt(student.tokenizer, row.prompt), add_special_tokens=False, return_tensors="pt"
+    )["input_ids"].to(device)
+    adapter = [p for name, p in student.model.named_parameters() if p.requires_grad and "lora_B" in name]
+    with torch.no_grad():
+        before = student.model(ids).logits[:, -1].float()
+        for parameter in adapter:
+            parameter.add_(SHIFT)
+        after = student.model(ids).logits[:, -1].float()
+        for parameter in adapter:
+            parameter.sub_(SHIFT)
+    if not adapter or torch.equal(before, after):
+        raise UsageError(
+            f"{student.name}: the adapter has no effect on the model ({len(adapter)} matrices are trained): "
+            "name modules that it has in train.lora_targets"
+        )

@@ -1,0 +1,252 @@
+"""The job behind `train`: a student, its dataset, and the stages between them, in one folder that one run holds.
+
+metrics.jsonl, samples.jsonl   what happened, step by step (metrics.py)
+sft/, grpo/                    checkpoints while a stage goes, then its final (and best) weights
+evaluations.json               greedy EX on the test rows, before and after each stage
+adapter/ or model/, merged/    what was trained, and the same as 16-bit weights that load anywhere
+run.json                       settings, counts, the table of before and after
+"""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sql_rl import __version__
+from sql_rl.configure import Secrets
+from sql_rl.errors import UsageError
+from sql_rl.runs.folder import RunFolder, write_whole
+from sql_rl.settings import Settings
+from sql_rl.terminal.progress import Count, Display
+from sql_rl.train import plan
+from sql_rl.train.checkpoints import claim, clear
+from sql_rl.train.dataset import Dataset, load_dataset
+from sql_rl.train.jury import Jury
+from sql_rl.train.report import run_json
+from sql_rl.train.stage import METRICS, finish, is_finished, load_weights, run_stage
+from sql_rl.train.stop import Stop
+
+if TYPE_CHECKING:
+    from sql_rl.train.evaluation import Evaluation
+    from sql_rl.train.tokens import Tokens
+
+# Settings that may change when a run is carried on: they decide nothing about the weights.
+FREE = ("stage", "resume", "output_dir", "publish_repo_id", "private_repo", "report_to", "sample_rows")
+LEFT = ("sft", "grpo", "adapter", "model", "merged", "evaluations.json", "run.json", *METRICS)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run came to. summary: the content of run.json. unchanged: it had been finished before."""
+
+    folder: Path
+    summary: dict[str, Any]
+    unchanged: bool = False
+
+
+def train(settings: Settings, secrets: Secrets) -> Report:
+    """Trains the student that the settings name, or carries on.
+
+    Raises UsageError (2) for settings, data or a model that cannot work, StoppedEarlyError (3) after a signal,
+    RefusedError (4) where the Hub refuses, BusyError (75), SqlRlError (1) for a full disk or too little memory.
+    """
+    plan.check(settings)
+    folder = RunFolder(plan.folder_of(settings.train))
+    if not plan.is_main_process():  # of `accelerate launch`; the first process holds the folder for all
+        return _train(settings, secrets, folder)
+    with folder.held():
+        return _train(settings, secrets, folder)
+
+
+def _train(settings: Settings, secrets: Secrets, folder: RunFolder) -> Report:
+    o = settings.train
+    started = time.monotonic()
+    if not o.resume:
+        clear(folder.path, LEFT)
+    dataset = load_dataset(settings, secrets)
+    claim(folder.path, identity(settings, dataset))
+    wanted = plan.stages(o)
+    summary = folder.read_summary()
+    if summary.get("status") == "finished" and all(is_finished(folder.path, stage) for stage in wanted):
+        return Report(folder.path, summary, unchanged=True)
+    return _Run(settings, secrets, folder, dataset, started).go()
+
+
+def identity(settings: Settings, dataset: Dataset) -> dict[str, Any]:
+    """What makes it this run: a checkpoint of another one is not carried on."""
+    stated = {k: v for k, v in dataclasses.asdict(settings.train).items() if k not in FREE}
+    return stated | dataset.identity | {"max_prompt_length": settings.max_prompt_length, "judge": _judged(settings)}
+
+
+def _judged(settings: Settings) -> dict[str, Any]:
+    return {k: v for k, v in dataclasses.asdict(settings.judge).items() if k not in ("workers", "cache_mb")}
+
+
+class _Run:
+    """One run under way: what its steps share."""
+
+    def __init__(
+        self, settings: Settings, secrets: Secrets, folder: RunFolder, dataset: Dataset, started: float
+    ) -> None:
+        self.settings, self.options, self.folder, self.dataset = settings, settings.train, folder, dataset
+        self.started, self.secrets = started, secrets
+        self.evaluations_file = folder.path / "evaluations.json"
+        self.evaluations: dict[str, Any] = {}
+        if self.evaluations_file.exists():
+            self.evaluations = json.loads(self.evaluations_file.read_text(encoding="utf-8"))
+
+    def go(self) -> Report:
+        from sql_rl.students import open_student
+        from sql_rl.train.checks import check_student
+        from sql_rl.train.export import export
+        from sql_rl.train.tokens import fitting, imitable, tokenized
+
+        o, path = self.options, self.folder.path
+        rollouts = plan.vllm_arguments(self.settings)
+        spec = plan.student_spec(self.settings, fast_inference=rollouts.get("vllm_mode") == "colocate")
+        self.student = open_student(spec, self.dataset.corpus(), self.secrets.hf_token)
+        for note in self.student.notes:
+            say(note)
+        tokens = tokenized(self.dataset.learn, self.student.tokenizer)
+        asked = fitting(tokens, self.settings.max_prompt_length)
+        taught = imitable(asked, self.settings.max_seq_length)
+        self.dataset.left_out["prompt over max_prompt_length"] = len(tokens) - len(asked)
+        answered = sum(t.answer is not None for t in asked)
+        self.dataset.left_out["answer over max_seq_length (SFT only)"] = answered - len(taught)
+        stages = self._stages(taught, asked)
+        stop = Stop()
+        with stop.on_signals(), Jury(self.settings.judge) as jury:
+            self.jury = jury
+            check_student(self.student, self.settings, asked[0].row, jury, rollouts)
+            self._measure("before", worth=self.student.backend != "micro")
+            for number, stage in enumerate(stages):
+                if not is_finished(path, stage):
+                    if number and stages[number - 1] == "sft":
+                        load_weights(self.student, path / "sft" / "final")
+                    rows = taught if stage == "sft" else asked
+                    self._stage(stage, rows, stop, stages[number + 1 :])
+                    finish(self.student, path, stage)
+                self._measure(stage)
+            self._load(stages[-1])
+            exported = export(self.student, path, self.dataset.test or self.dataset.watch, o.max_completion_length)
+        summary = run_json(self.settings, self.dataset, self.student, stages, self.evaluations, path, exported)
+        summary["seconds"] = round(time.monotonic() - self.started, 3)
+        if plan.is_main_process():
+            self.folder.write_summary(summary)
+        return Report(path, summary)
+
+    def _stages(self, taught: "list[Tokens]", asked: "list[Tokens]") -> tuple[plan.Stage, ...]:
+        """Those that the settings ask for and the rows allow."""
+        o, stages = self.options, plan.stages(self.options)
+        if not asked:
+            raise UsageError(
+                f"{o.dataset_repo_id}: every prompt has over {self.settings.max_prompt_length} tokens "
+                "(max_prompt_length): raise it, or take rows with smaller databases"
+            )
+        if "sft" in stages and not taught:
+            if o.stage == "sft":
+                raise UsageError(
+                    f"{o.dataset_repo_id}: none of its rows has accepted reasoning to imitate: distil it first "
+                    "(`main.py distill --validate`), or go straight to --stage grpo"
+                )
+            say(f"{o.dataset_repo_id} has no accepted reasoning to imitate: SFT is left out")
+            stages = ("grpo",)
+        groups = plan.batches(o, plan.world_size()).groups
+        if "grpo" in stages and len(asked) < groups:
+            raise UsageError(
+                f"{o.dataset_repo_id}: {len(asked)} questions, but one generation asks {groups} different ones: "
+                "lower train.batch_size, or raise train.num_generations"
+            )
+        return stages
+
+    def _load(self, stage: str) -> None:
+        """Gives the student the best weights of a finished stage."""
+        best = self.folder.path / stage / "best"
+        load_weights(self.student, best if best.is_dir() else self.folder.path / stage / "final")
+
+    def _measure(self, name: str, worth: bool = True) -> None:
+        """Greedy EX on the test rows, once; the weights that `name` left are in the student."""
+        from sql_rl.train.evaluation import evaluate
+
+        if name in self.evaluations or not worth or not self.dataset.test or not plan.is_main_process():
+            return
+        if name != "before":
+            self._load(name)
+        o = self.options
+        found: Evaluation = evaluate(
+            self.student, self.dataset.test, self.jury, o.max_completion_length, o.eval_batch_size
+        )
+        say(f"{name}: greedy EX {100 * found.ex:.1f} % of {len(found.scorable)} test rows")
+        self.evaluations[name] = found.as_dict() | {"right": found.scorable}
+        write_whole(self.evaluations_file, json.dumps(self.evaluations) + "\n")
+
+    def _stage(self, stage: plan.Stage, rows: "list[Tokens]", stop: Stop, later: tuple[str, ...]) -> None:
+        from sql_rl.train.evaluation import evaluate
+        from sql_rl.train.rewards import parts
+        from sql_rl.train.sampler import DifficultySampler
+        from sql_rl.train.scoring import Scoring
+        from sql_rl.train.watch import Evaluator, Keeper, Recorder, Stopper
+
+        o, path, forced = self.options, self.folder.path, self.student.trainer_arguments()
+        scoring = sampler = evaluator = None
+        if stage == "sft":
+            arguments = plan.sft_arguments(self.settings, path / stage, len(rows), forced)
+            stride = 1
+        else:
+            batches = plan.batches(o, plan.world_size())
+            stride = batches.stride
+            scoring = Scoring([t.row for t in rows], self.jury, parts(o), o.max_completion_length)
+            arguments = plan.grpo_arguments(self.settings, path / stage, len(rows), scoring.weights, forced)
+            generations = -(-arguments["max_steps"] // batches.optimizer_steps)
+            sampler = DifficultySampler(
+                len(rows),
+                batches.groups,
+                o.num_generations,
+                batches.repeats,
+                int(generations),
+                o.seed,
+                o.difficulty_sampling,
+            )
+        steps, count = arguments["max_steps"], Count()
+        say(f"{stage}: {steps} steps over {len(rows)} rows, into {path}")
+        with Display(f"train {stage}", steps, count, sys.stderr, unit="steps") as display:
+            recorder = Recorder(stage, path, scoring, o.sample_rows, display, count)
+            callbacks: list[Any] = [recorder]
+            if stage == "grpo" and self.dataset.watch and plan.is_main_process():
+                evaluator = Evaluator(
+                    self.student,
+                    lambda: evaluate(
+                        self.student, self.dataset.watch, self.jury, o.max_completion_length, o.eval_batch_size
+                    ),
+                    o.eval_steps,
+                    path / stage / "best",
+                    recorder,
+                )
+                callbacks.append(evaluator)
+            keeper = Keeper(sampler, evaluator)
+            callbacks += [Stopper(stop, stride), keeper]
+            if stage == "sft":
+                from sql_rl.train.sft import sft_trainer
+
+                trainer = sft_trainer(self.student, rows, arguments, callbacks)
+            else:
+                from sql_rl.train.grpo import grpo_trainer
+
+                trainer = grpo_trainer(self.student, rows, scoring, sampler, o.resample_groups, arguments, callbacks)
+            run_stage(trainer, keeper, stop, path, stage, later)
+
+
+def say(line: str) -> None:
+    """A line for whoever watches, from the first process only."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
+
+
+def versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {"sql-rl": __version__} | {name: version(name) for name in ("torch", "transformers", "trl", "peft")}

@@ -1,0 +1,114 @@
+"""One stage of a run, SFT or GRPO: from its last checkpoint, or from its start, to its end, a signal, or a full disk.
+
+Leaves <stage>/checkpoint-N while it goes, <stage>/best where it is watched, and <stage>/final with its weights.
+"""
+
+import errno
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sql_rl.errors import SqlRlError
+from sql_rl.train.checkpoints import last_checkpoint
+from sql_rl.train.metrics import Lines
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+    from sql_rl.students import Student
+    from sql_rl.train.stop import Stop
+    from sql_rl.train.watch import Keeper
+
+FREE_BYTES = 50_000_000  # a disk with less free than this after a failed write is taken to be full
+METRICS = ("metrics.jsonl", "samples.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """steps: optimizer steps of the stage in all. resumed: the step that it was carried on from, 0 from the start."""
+
+    steps: int
+    resumed: int
+
+
+def run_stage(
+    trainer: "Trainer", keeper: "Keeper", stop: "Stop", folder: Path, stage: str, later: Sequence[str]
+) -> Ran:
+    """Trains to the end. later: the stages that come after, whose metrics an earlier try may have left.
+
+    Raises StoppedEarlyError after a signal, when its checkpoint is whole; SqlRlError where the disk is full or CUDA's
+    memory runs out: the last whole checkpoint stays.
+    """
+    checkpoint = last_checkpoint(folder / stage)
+    start = checkpoint.step if checkpoint else 0
+    for name in METRICS:
+        Lines(folder / name).cut(stage, start, later)
+    if checkpoint:
+        keeper.restore(checkpoint.state)
+    _guarded(lambda: trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None), folder, stage)
+    stop.check(f"at step {trainer.state.global_step} of {stage}")
+    return Ran(trainer.state.global_step, start)
+
+
+def finish(student: "Student", folder: Path, stage: str) -> None:
+    """Saves the stage's weights, whole or not at all, and drops its checkpoints, which nothing needs any more."""
+    final, fresh = folder / stage / "final", folder / stage / ".final.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    _guarded(lambda: student.save(fresh), folder, stage)
+    shutil.rmtree(final, ignore_errors=True)
+    fresh.replace(final)
+    for path in (folder / stage).glob("checkpoint-*"):
+        shutil.rmtree(path)
+
+
+def is_finished(folder: Path, stage: str) -> bool:
+    return (folder / stage / "final").is_dir()
+
+
+def load_weights(student: "Student", folder: Path) -> None:
+    """Gives the student what `student.save` left in a folder: an adapter, or all weights."""
+    from safetensors.torch import load_file
+
+    adapter = folder / "adapter_model.safetensors"
+    if adapter.exists():
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(student.model, load_file(adapter))
+        return
+    state: dict[str, Any] = {}
+    for part in sorted(folder.glob("model*.safetensors")):
+        state |= load_file(part)
+    # Tied embeddings are saved once.
+    student.model.load_state_dict(state, strict=False)
+    student.model.tie_weights()
+
+
+def _guarded(work: Callable[[], Any], folder: Path, stage: str) -> None:
+    """Runs it; a full disk and CUDA's memory become one line each."""
+    import torch
+
+    try:
+        work()
+    except torch.cuda.OutOfMemoryError as error:
+        raise SqlRlError(
+            f"{stage}: the GPU's memory is not enough: lower train.batch_size (and raise gradient_accumulation_steps), "
+            "set train.gradient_checkpointing or train.load_in_4bit, or lower gpu_memory_utilization, vLLM's share"
+        ) from error
+    except Exception as error:
+        # safetensors and torch.save raise their own errors for it, so the disk itself is asked.
+        if not _full(error, folder):
+            raise
+        raise SqlRlError(
+            f"{folder}: the disk is full ({' '.join(str(error).split())}); the last whole checkpoint is kept: make "
+            "room and run the same command again"
+        ) from error
+
+
+def _full(error: BaseException, folder: Path) -> bool:
+    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if isinstance(error, OSError) and error.errno in numbers:
+        return True
+    named = any(f"os error {n}" in str(error) for n in numbers) or "writing" in str(error)
+    return named and (shutil.disk_usage(folder).free < FREE_BYTES or "os error" in str(error))

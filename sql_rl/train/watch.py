@@ -1,0 +1,143 @@
+"""What looks on while TRL trains: writes metrics and samples, evaluates, keeps the best, and stops on a signal.
+
+transformers' callbacks, one for each of these, so that the trainers stay TRL's. Imported once settings are checked.
+"""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from sql_rl.runs.folder import write_whole
+from sql_rl.students import Student
+from sql_rl.terminal.progress import Count, Display
+from sql_rl.train.checkpoints import complete
+from sql_rl.train.evaluation import Evaluation
+from sql_rl.train.metrics import Lines
+from sql_rl.train.sampler import DifficultySampler
+from sql_rl.train.scoring import Scoring
+from sql_rl.train.stop import Stop
+
+_ONCE = ("train_runtime", "total_flos")  # of the last line that transformers logs: about the run, not a step
+
+
+class Stopper(TrainerCallback):
+    """Saves and stops after a signal, at a step that a run can be carried on from. stride: steps between such."""
+
+    def __init__(self, stop: Stop, stride: int) -> None:
+        self._stop, self._stride = stop, stride
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        if self._stop.signal and state.global_step % self._stride == 0:
+            control.should_save = control.should_training_stop = True
+        return control
+
+
+class Recorder(TrainerCallback):
+    """Writes metrics.jsonl and samples.jsonl, and shows the step on the terminal. kept: completions of each step."""
+
+    def __init__(self, stage: str, folder: Path, scoring: Scoring | None, kept: int, display: Display, count: Count):
+        self._stage, self._scoring, self._kept = stage, scoring, kept
+        self._metrics, self._samples = Lines(folder / "metrics.jsonl"), Lines(folder / "samples.jsonl")
+        self._display, self._count, self._last = display, count, time.monotonic()
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._count.done, self._last = state.global_step, time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._count.done = state.global_step
+        self._display.update()
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
+    ) -> None:
+        if any(name in logs for name in _ONCE):
+            return
+        now = time.monotonic()
+        self._metrics.add(self._stage, state.global_step, [logs | {"seconds/step": round(now - self._last, 4)}])
+        self._last = now
+        if self._scoring is not None:
+            self._samples.add(self._stage, state.global_step, samples(self._scoring, self._kept))
+
+    def evaluated(self, step: int, found: Evaluation) -> None:
+        """A greedy evaluation, as a line of metrics; its time is no step's."""
+        self._metrics.add(self._stage, step, [{f"eval/{k}": v for k, v in found.as_dict().items()}])
+        self._last += found.seconds
+
+
+def samples(scoring: Scoring, kept: int) -> Iterator[dict[str, Any]]:
+    """The first `kept` rollouts of the last generation, as records."""
+    for r in scoring.latest[:kept]:
+        row, judged = scoring.row(r.row), r.scored.judgement
+        yield {
+            "row": row.example.row,
+            "question": row.example.question,
+            "text": r.text,
+            "sql": r.scored.answer.sql,
+            "verdict": judged.verdict.value,
+            "reason": judged.reason,
+            "rewards": dict(r.rewards),
+        }
+
+
+class Evaluator(TrainerCallback):
+    """Greedy evaluation every so many steps; the best student so far is kept in `folder`.
+
+    best: {"step", "ex"} of it. Of equals the earlier one stays: it has drifted less.
+    """
+
+    def __init__(
+        self, student: Student, evaluate: Callable[[], Evaluation], every: int, folder: Path, recorder: Recorder
+    ) -> None:
+        self._student, self._evaluate, self._every = student, evaluate, every
+        self._folder, self._recorder = folder, recorder
+        self.best: dict[str, Any] | None = None
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.global_step == state.max_steps or (self._every and state.global_step % self._every == 0):
+            self.look(state.global_step)
+
+    def look(self, step: int) -> None:
+        """Evaluates now, and keeps the student if it is the best so far."""
+        found = self._evaluate()
+        self._recorder.evaluated(step, found)
+        print(f"step {step}: greedy EX {100 * found.ex:.1f} % of {len(found.scorable)} watched rows", file=sys.stderr)
+        if self.best is None or found.ex > self.best["ex"]:
+            best = {"step": step, "ex": found.ex}
+            fresh = self._folder.with_name(f".{self._folder.name}.new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            self._student.save(fresh)
+            write_whole(fresh / "best.json", json.dumps(best))
+            shutil.rmtree(self._folder, ignore_errors=True)
+            fresh.replace(self._folder)
+            self.best = best
+
+
+class Keeper(TrainerCallback):
+    """Makes each checkpoint whole, with the states that transformers does not know."""
+
+    def __init__(self, sampler: DifficultySampler | None, evaluator: Evaluator | None) -> None:
+        self._sampler, self._evaluator = sampler, evaluator
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.is_world_process_zero:
+            complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", self.state())
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "sampler": self._sampler.state_dict() if self._sampler else None,
+            "best": self._evaluator.best if self._evaluator else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if self._sampler and state["sampler"]:
+            self._sampler.load_state_dict(state["sampler"])
+        if self._evaluator:
+            self._evaluator.best = state["best"]
