@@ -78,7 +78,7 @@ async def test_no_money_no_request_and_a_stop_lets_nobody_wait(planned, tmp_path
     need = (await told(worker, lambda account: account.short is not None)).short
     assert need == pytest.approx(2.048)
     assert chat_server.seen.total() == 0
-    assert (await worker.beat(2.5)).account.returned == 0.0
+    assert (await worker.beat(2.06)).account.returned == 0.0
     await asyncio.to_thread(wait_until, lambda: chat_server.answered)
     await told(worker, lambda account: account.short is not None)
     assert chat_server.answered.total() == 1, "so much pays for one request, and was taken back then"
