@@ -125,18 +125,18 @@ def wait_for(url: str, process: subprocess.Popen) -> None:
 
 
 def engine_time(log: str) -> str:
-    """How the engine spent its time, from the line that it logs every 10 seconds while it has work."""
+    """How the engine spent its time from its first token to its last, by the line that it logs every 10 seconds."""
     lines = re.findall(r"generation throughput: ([\d.]+) tokens/s, Running: (\d+) reqs", log)
     samples = [(float(rate), int(running)) for rate, running in lines]
-    busy = [n for n, (rate, running) in enumerate(samples) if rate or running]
+    busy = [n for n, sample in enumerate(samples) if any(sample)]
     if not busy:
         return "no line of statistics: it took less than 10 seconds"
     span = samples[busy[0] : busy[-1] + 1]
-    idle = sum(not rate for rate, _ in span) / len(span)
+    idle = sum(not any(sample) for sample in span) / len(span)
     return (
         f"{mean(rate for rate, _ in span):.0f} tokens/s over {10 * len(span)} s (best 10 s: "
-        f"{max(rate for rate, _ in span):.0f}), idle {100 * idle:.0f} % of it, at most "
-        f"{max(running for _, running in span)} at once"
+        f"{max(rate for rate, _ in span):.0f}), idle in {100 * idle:.0f} % of its lines, at most "
+        f"{max(running for _, running in span)} requests at once"
     )
 
 
