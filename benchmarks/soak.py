@@ -155,7 +155,7 @@ def one_round(random: Random, disk: Path, rows: int, spells: list[str], tally: T
     with server.running():
         command = [sys.executable, "main.py", "distill", "--base-url", server.url, "--dataset-repo-id", str(source)]
         command += ["--output-dir", str(folder), "--batch-size", str(WINDOW), "--retries", "1", "--show-gold", "never"]
-        command += ["--validate"]
+        command += ["--limit", str(rows), "--validate"]
         finished = False
         while not finished:
             spell, answers = random.choice(spells), random.randint(0, rows // 2)
