@@ -19,7 +19,7 @@ HOUSE_TEMPLATE = """\
 {{- bos_token or '' -}}
 {%- for message in messages -%}
 {{- '### ' + message['role'] | capitalize + ':\\n' + message['content'] -}}
-{{- eos_token if message['role'] == 'assistant' else '' -}}
+{{- (eos_token or '') if message['role'] == 'assistant' else '' -}}
 {{- '\\n\\n' if not loop.last or add_generation_prompt else '' -}}
 {%- endfor -%}
 {{- '### Assistant:\\n' if add_generation_prompt else '' -}}
@@ -38,15 +38,15 @@ def prepare(tokenizer: "PreTrainedTokenizerBase", name: str) -> tuple[str, ...]:
     Returns a line for each thing that was chosen. Raises UsageError where there is nothing to choose from.
     """
     notes = []
-    if tokenizer.eos_token is None:
-        raise UsageError(f"{name}: the tokenizer has no end token; set eos_token in its tokenizer_config.json")
     if not tokenizer.chat_template:
         tokenizer.chat_template = HOUSE_TEMPLATE
         notes.append(f"{name} has no chat template: prompts are written with plain headings (### System, User, …)")
     end = end_of_turn(tokenizer).strip()
-    if end != tokenizer.eos_token and end in tokenizer.get_vocab():
-        notes.append(f"{name}: the end of a turn is {end}, not {tokenizer.eos_token}: it is trained as the end token")
+    if end and end != tokenizer.eos_token and end in tokenizer.get_vocab():
+        notes.append(f"{name} ends a turn with {end}, not with {tokenizer.eos_token}: that is what it is trained to do")
         tokenizer.eos_token = end
+    if tokenizer.eos_token is None:
+        raise UsageError(f"{name}: the tokenizer has no end token; set eos_token in its tokenizer_config.json")
     if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
         chosen = _pad_token(tokenizer)
         if chosen != tokenizer.pad_token:

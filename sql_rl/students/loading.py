@@ -22,8 +22,11 @@ def load(
     device: 'cpu' or 'cuda'. quantization: a config of transformers' for weights that are quantized while loading.
     The tokenizer of an adapter is the one saved with it, if there is one. Raises UsageError.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # of reading from the disk; downloads keep theirs
     weights = source.base if source.base is not None else source
     if weights.kind == "adapter":
         raise UsageError(f"{source.name} is an adapter on an adapter ({weights.name}): merge that one first")
@@ -34,7 +37,7 @@ def load(
         model = AutoModelForCausalLM.from_pretrained(
             place, dtype=dtype, token=token, quantization_config=quantization, device_map={"": device}
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UsageError(f"{weights.name}: transformers cannot load it: {_first_line(error)}") from error
     # What PEFT writes down as an adapter's base: the file or the folder itself, wherever the next command is started.
     model.name_or_path = model.config._name_or_path = weights.place
@@ -61,10 +64,11 @@ def with_adapter(
 ) -> "PeftModel":
     """The model with the adapter of a source on it. Raises UsageError where they do not belong together."""
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     try:
         return PeftModel.from_pretrained(model, source.place, is_trainable=trainable, token=token)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UsageError(
             f"{source.name}: this adapter does not load on its base {source.base.name}: {_first_line(error)}"
         ) from error

@@ -40,12 +40,19 @@ def free_memory(device: str) -> int:
 
 
 def parameters(place: str, token: str | None = None) -> int:
-    """How many parameters a model has by its config: no weight is read. place: a folder or a Hub id."""
+    """How many parameters a model has by its config: no weight is read. place: a folder or a Hub id.
+
+    Raises UsageError for a config that transformers cannot make a language model of.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(place, token=token)).num_parameters()
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(place, token=token)).num_parameters()
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise UsageError(f"{place}: transformers knows no such model for text: {first}") from error
 
 
 def check_fits(name: str, count: int, bytes_each: float, free: int, way_out: str) -> None:
@@ -66,12 +73,13 @@ def explaining_out_of_memory(knobs: str) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        first = (str(error) or "out of memory").partition("\n")[0].partition(". ")[0]
+        said = (str(error) or "out of memory").partition("\n")[0]
         # torch has no class of its own for what a CPU cannot allocate.
         if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError):
-            if "DefaultCPUAllocator" not in first:
+            _, allocator, said = said.partition("DefaultCPUAllocator: ")
+            if not allocator:
                 raise
-            first = first.rpartition("DefaultCPUAllocator: ")[2]
+        first = said.partition(". ")[0]
         raise SqlRlError(f"out of memory: {first}; lower {knobs}") from error
 
 

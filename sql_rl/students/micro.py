@@ -44,7 +44,9 @@ def micro(
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     if name not in NAMES:
         raise UsageError(f"{name}: no such micro model; there are {', '.join(NAMES)}")
     tokenizer = train_tokenizer(corpus, size.vocabulary)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sql_rl.errors import RefusedError, UsageError
+from sql_rl.errors import RefusedError, SqlRlError, UsageError
 from sql_rl.students.micro import NAMES as MICRO_NAMES
 
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
@@ -52,7 +52,8 @@ def locate(name: str, token: str | None = None) -> Source:
     """The model that `name` stands for: `micro…`, a .gguf file, a folder, else a Hub id.
 
     A folder holds weights, an adapter, one .gguf file, or what an export left (its `merged` folder is taken).
-    Raises UsageError for what is not there or not whole, RefusedError where the Hub asks for credentials.
+    Raises UsageError for what is not there or not whole, RefusedError where the Hub asks for
+    credentials, SqlRlError where it fails.
     """
     if name in MICRO_NAMES:
         return Source(name, "micro", name, {})
@@ -133,6 +134,9 @@ def _hub(name: str, token: str | None) -> Source:
             f"{name}: no such folder, and no such model on the Hub (a private one needs HF_TOKEN)"
         ) from error
     except LocalEntryNotFoundError as error:
+        # Not in the cache, and this is what the Hub said when it was asked; without an answer it was not reached.
+        if isinstance(error.__cause__, HfHubHTTPError):
+            raise _http_failure(name, error.__cause__.response.status_code) from error
         raise UsageError(
             f"{name}: no such folder, not in the local cache, and the Hub is not reached; "
             "fetch it where there is a network (`hf download`), or give a folder, a .gguf file or micro"
@@ -142,11 +146,13 @@ def _hub(name: str, token: str | None) -> Source:
             f"{name}: this Hub repository has no config.json; a .gguf of it has to be given as a file"
         ) from error
     except HfHubHTTPError as error:
-        if error.response.status_code in (401, 403):
-            raise RefusedError(
-                f"{name}: the Hub refuses the token ({error.response.status_code}): set HF_TOKEN"
-            ) from error
-        raise UsageError(f"{name}: the Hub answers {error.response.status_code}; try again later") from error
+        raise _http_failure(name, error.response.status_code) from error
+
+
+def _http_failure(name: str, status: int) -> SqlRlError:
+    if status in (401, 403):
+        return RefusedError(f"{name}: the Hub refuses the token ({status}): set HF_TOKEN to one that may read it")
+    return SqlRlError(f"{name}: the Hub answers {status}; try again later")
 
 
 def _read(path: Path) -> dict:
