@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -17,6 +18,12 @@ async def stream(request: web.Request, completion: dict[str, Any], pace: float) 
     """
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
+    with suppress(ConnectionResetError):  # the client may hang up at any time
+        await _send(response, completion, pace)
+    return response
+
+
+async def _send(response: web.StreamResponse, completion: dict[str, Any], pace: float) -> None:
     for delta, finish_reason in _deltas(completion["choices"][0]):
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         event = completion | {"object": "chat.completion.chunk", "choices": [choice]}
@@ -24,7 +31,6 @@ async def stream(request: web.Request, completion: dict[str, Any], pace: float) 
         await asyncio.sleep(pace)
     if completion["choices"][0]["finish_reason"] is not None:
         await response.write(b"data: [DONE]\n\n")
-    return response
 
 
 def _deltas(choice: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str | None]]:

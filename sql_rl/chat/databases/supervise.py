@@ -6,11 +6,12 @@ One way for every engine: the thread that waits tells the database to cancel unt
 import csv
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 from sql_rl.chat.cells import for_csv
@@ -73,19 +74,25 @@ def export(database: Database, sql: str, path: Path) -> int:
 
 def supervised(database: Database, work: Callable[[], T], seconds: float | None) -> T:
     """What `work` returns, which runs a query on the database. Raises QueryError where it is stopped."""
-    with ThreadPoolExecutor(1) as thread:
-        job = thread.submit(work)
+    job: Future[T] = Future()
+
+    def run() -> None:
         try:
-            wait([job], seconds)
-            why = QueryError(f"it was stopped after {seconds} s (--seconds)")
-        except KeyboardInterrupt:
-            why = QueryError("stopped", repairable=False)
-            finished = False
-        else:
-            finished = job.done()
-        if finished:
+            job.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed on to whoever waits
+            job.set_exception(error)
+
+    # No executor: Ctrl-C may come at any point, and leaving an executor waits for what nobody has cancelled yet.
+    thread = Thread(target=run, daemon=True)
+    try:
+        thread.start()
+        wait([job], seconds)
+        if job.done():
             return job.result()
-        while not job.done():
-            database.cancel()
-            wait([job], _AGAIN)
-        raise why from None
+        why = QueryError(f"it was stopped after {seconds} s (--seconds)")
+    except KeyboardInterrupt:
+        why = QueryError("stopped", repairable=False)
+    while thread.is_alive():
+        database.cancel()
+        thread.join(_AGAIN)
+    raise why

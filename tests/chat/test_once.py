@@ -1,0 +1,107 @@
+"""`chat -q`: rows on stdout, all else on stderr, and exit codes for scripts."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import apsw
+import pytest
+from support import Run
+
+from sql_rl.testing.chat_server import ChatServer, chat_completion
+
+ANSWERS = {
+    "All towns?": "SELECT id, name AS town, name AS town FROM town ORDER BY id",
+    "Broken?": "SELECT nope FROM town",
+    "Late?": "SELECT CAST(abs(id - 9223372036854775807 - 2) AS TEXT) FROM town",
+    "For ever?": "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c",
+    "Everything?": "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c",
+    "Delete?": "DELETE FROM town",
+}
+
+
+@pytest.fixture
+def asking(tmp_path: Path, chat_server: ChatServer, run: Run):
+    db = apsw.Connection(str(tmp_path / "shop.sqlite"))
+    db.execute("CREATE TABLE town (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO town VALUES (1, 'Ulm'), (2, NULL)")
+    db.close()
+    chat_server.answers = ANSWERS
+
+    def asked(question: str, *more: object):
+        return run("chat", "--base-url", chat_server.url, "--db", "sqlite:///shop.sqlite", "-q", question, *more)
+
+    return asked
+
+
+def test_a_table_for_people(asking):
+    done = asking("All towns?")
+    assert (done.returncode, done.stdout.splitlines()[0].split()) == (0, ["id", "town", "town"])
+    assert [line.split() for line in done.stdout.splitlines()[2:]] == [["1", "Ulm", "Ulm"], ["2", "NULL", "NULL"]]
+    assert "SELECT id, name AS town" in done.stderr and "2 rows" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_csv_and_json_for_programs(asking):
+    rows = list(csv.reader(io.StringIO(asking("All towns?", "--format", "csv").stdout)))
+    assert rows == [["id", "town", "town"], ["1", "Ulm", "Ulm"], ["2", "", ""]]
+    assert json.loads(asking("All towns?", "--format", "JSON").stdout) == [
+        {"id": 1, "town": "Ulm", "town_2": "Ulm"},
+        {"id": 2, "town": None, "town_2": None},
+    ]
+
+
+def test_more_rows_than_are_shown(asking):
+    done = asking("Everything?", "--format", "csv", "--max-rows", 3)
+    assert (done.returncode, done.stdout) == (0, "n\n1\n2\n3\n")
+    assert "the first 3 rows; there are more" in done.stderr
+
+
+def test_a_query_that_fails_goes_back_once(asking, chat_server: ChatServer):
+    done = asking("Broken?", "--format", "csv")
+    assert (done.returncode, done.stdout) == (0, "1\n1\n")  # the server answers SELECT 1 to what it does not know
+    assert "no such column: nope; asking once more" in done.stderr
+    done = asking("Late?", "--format", "csv")  # compiles, and fails when it runs
+    assert (done.returncode, done.stdout) == (0, "1\n1\n")
+    assert "integer overflow; asking once more" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("question", "said"), [("For ever?", "stopped after 0.3 s"), ("Delete?", "not allowed: DELETE")]
+)
+def test_no_answer_is_exit_code_1(asking, chat_server: ChatServer, question: str, said: str):
+    sql = f"<sql>{ANSWERS[question]}</sql>"
+    chat_server.respond = lambda body, _: (200, chat_completion(body, sql), {})
+    done = asking(question, "--seconds", "0.3")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("error: ") and said in done.stderr.splitlines()[-1]
+    assert len(chat_server.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--provider", "offline"], "one of openai, groq, huggingface, local"),
+        (["--db", "oracle://x:geheim@y"], "oracle://… is not allowed"),
+        (["--db", "sqlite:///none.sqlite"], "none.sqlite: no such file"),
+        (["-q", " "], "the question is empty"),
+        (["--format", "xml"], "one of table, csv, json"),
+        (["--max-rows", "0"], "--max-rows: 0 is not allowed"),
+    ],
+)
+def test_wrong_usage(asking, chat_server: ChatServer, arguments: list[str], said: str):
+    done = asking("All towns?", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and "geheim" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not chat_server.bodies
+
+
+def test_without_a_terminal_a_question_is_needed(run: Run, chat_server: ChatServer):
+    done = run("chat", "--base-url", chat_server.url)
+    assert (done.returncode, done.stderr) == (2, 'error: chat needs a terminal; in a script, ask with -q "question"\n')
+
+
+def test_the_key_is_missing(run: Run):
+    done = run("chat", "-q", "How many?")
+    assert done.returncode == 2 and "API_KEY is missing" in done.stderr
