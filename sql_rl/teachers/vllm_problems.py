@@ -152,6 +152,10 @@ def _out_of_reach(match: re.Match[str], engine: EngineSettings) -> SqlRlError:
     )
 
 
+def _no_weights(match: re.Match[str], engine: EngineSettings) -> SqlRlError:
+    return UsageError(f"--model {engine.model}: there are no weights in it (*.safetensors or *.bin)")
+
+
 def _architecture(match: re.Match[str], engine: EngineSettings) -> SqlRlError:
     return UsageError(f"--model {engine.model}: this version of vLLM cannot run it: {match[0]}")
 
@@ -188,6 +192,7 @@ _KNOWN: tuple[tuple[str, Callable[[re.Match[str], EngineSettings], SqlRlError]],
         _little_room_on_cpu,
     ),
     (r"OutOfMemoryError|CUDA out of memory", _does_not_fit),
+    (r"Cannot find any model weights", _no_weights),
     (r"Model architectures \[[^\]]*\] (?:are not supported|failed to be inspected)", _architecture),
     (r"Bfloat16 is only supported on GPUs with compute capability", _no_bfloat16),
     (r"Total number of attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size", _uneven),

@@ -174,6 +174,13 @@ SAID = {
         2,
         "tensor_parallel_size: 3 is not allowed: it must divide the 2 attention heads of a/b",
     ),
+    "no weights": (
+        "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n(Worker "
+        "pid=13135) ERROR 11-22 19:22:52 [multiproc_executor.py:901] RuntimeError: Cannot find any model weights with "
+        "`a/b`",
+        2,
+        "--model a/b: there are no weights in it",
+    ),
     "architecture": (
         "Value error, Model architectures ['NoSuchForCausalLM'] are not supported for now. Supported",
         2,
