@@ -76,6 +76,30 @@ def test_what_ends_a_run(
     assert all(n == 1 for n in server.answered.values())
 
 
+def test_a_strange_teacher_ends_no_run(run: Run, tmp_path: Path, rows: Path, server: ChatServer):
+    """A model without a price; another one answers; one row is too long for its context."""
+    good = server.answers
+
+    def respond(body: dict, visit: int) -> tuple[int, Any, dict]:
+        question = body["messages"][-1]["content"].rpartition("Question: ")[2]
+        if "chain 7 " in question:
+            said = "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens"
+            return 400, {"object": "error", "message": said, "type": "BadRequestError"}, {}
+        answer = chat_completion(body, f"<think>a</think><sql>{good[question]}</sql>")
+        return 200, answer | {"model": "cheaper"}, {}
+
+    server.respond = respond
+    ended = run(*asking(server, rows, "--model", "unheard-of"))
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("warning: unheard-of was asked, cheaper answers") == 1
+    kept, rejected, summary = parts(tmp_path / "out")
+    assert {r["model_name"] for r in kept} == {"cheaper"}
+    assert (len(kept), summary["cost_usd"], kept[0]["cost_usd"]) == (39, None, None)
+    assert "cost unknown" in ended.stdout
+    assert [(r["id"], r["reason"].partition(":")[0]) for r in rejected] == [(7, "too long for the model's context")]
+    assert server.seen.total() == 40, "and is not asked for again"
+
+
 def test_nobody_listens(run: Run, tmp_path: Path, rows: Path):
     ended = run("distill", "--base-url", "http://127.0.0.1:9/v1", "--dataset-repo-id", rows, "--output-dir", "out")
     assert ended.returncode == 1
