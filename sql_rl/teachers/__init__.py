@@ -57,7 +57,7 @@ def _vllm(settings: Settings, secrets: Secrets, folder: Path) -> Teacher:
         check_gpus(settings.tensor_parallel_size)
     prompts = load_prompts(options.reasoning_style, Path(options.templates) if options.templates else None)
     engine = EngineSettings(
-        model=options.model,
+        model=str(Path(options.model).expanduser()),
         max_seq_length=settings.max_seq_length,
         tensor_parallel_size=settings.tensor_parallel_size,
         gpu_memory_utilization=settings.gpu_memory_utilization,

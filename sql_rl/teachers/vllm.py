@@ -41,7 +41,8 @@ class VllmTeacher:
 
     def __init__(self, engine: EngineSettings, few_shot: FewShot, log: Path) -> None:
         self._settings, self._few_shot, self._log = engine, few_shot, log
-        self._name = Path(engine.model).name if Path(engine.model).is_dir() else engine.model
+        folder = Path(engine.model)
+        self._name = folder.resolve().name if folder.is_dir() else engine.model  # rows tell nothing of this machine
         self._numbers = count()
 
     async def __aenter__(self) -> Self:
@@ -96,7 +97,8 @@ class VllmTeacher:
 
     async def _started(self) -> "AsyncLLM":
         """The engine. A start that is cancelled ends its processes: the weights of a large model take minutes."""
-        seen = self._log.stat().st_size if self._log.exists() else 0
+        self._log.touch()
+        seen = self._log.stat().st_size
         before = {child.pid for child in multiprocessing.active_children()}
         starting = asyncio.create_task(asyncio.to_thread(self._start))
         try:
