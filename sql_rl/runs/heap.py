@@ -11,7 +11,7 @@ YOUNG = 10_000  # objects made and not freed before the collector looks; Python'
 def rarely_collected() -> Iterator[None]:
     """What exists now (the imported modules) is not looked through again, what comes is looked at less often.
 
-    The collector took a third of the CPU time of a run without it; what it finds in one is a few cycles.
+    The collector took a fifth of the CPU time of a run without it; what it finds in one is a few cycles.
     """
     before = gc.get_threshold()
     gc.collect()

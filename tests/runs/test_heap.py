@@ -31,4 +31,4 @@ def test_cycles_are_still_found():
     with rarely_collected():
         for _ in range(3 * YOUNG):
             Node()
-        assert Node.alive <= YOUNG
+        assert Node.alive < 2 * YOUNG
