@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sql_rl.publish.front_matter import front_matter
-from sql_rl.publish.rendering import clipped, fence_for, rendered
+from sql_rl.publish.rendering import cell, clipped, fence_for, rendered
 from sql_rl.settings import DistillSettings, JudgeSettings, Settings
 from sql_rl.terminal.progress import share
 
@@ -127,16 +127,12 @@ def _stated(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     shown = ["provider", "split", "reasoning_style"]
     if options["provider"] != "offline":
         shown += ["model", "num_generations", "select", "retries", "show_gold", "seed"]
-        yield from ((name, _cell(settings[name])) for name in ("temperature", "max_tokens", "max_prompt_length"))
-    yield from ((name, _cell(options[name])) for name in shown)
+        yield from ((name, cell(settings[name])) for name in ("temperature", "max_tokens", "max_prompt_length"))
+    yield from ((name, cell(options[name])) for name in shown)
     if options["validate"]:
         judged = ("variants", "seed", "column_order", "now")
-        yield from ((f"judge.{name}", _cell(settings["judge"][name])) for name in judged)
+        yield from ((f"judge.{name}", cell(settings["judge"][name])) for name in judged)
     yield from (("prompts (digest)", settings["prompts"]), ("sql-rl", settings["version"]))
-
-
-def _cell(value: Any) -> str:
-    return "none" if value is None else str(value).replace("|", "\\|")
 
 
 def _linked(source: Mapping[str, Any]) -> str:

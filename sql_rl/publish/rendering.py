@@ -26,3 +26,8 @@ def clipped(text: str, longest: int = _LONGEST) -> str:
 def fence_for(text: str) -> str:
     """A run of backticks longer than any in the text (CommonMark, fenced code blocks)."""
     return "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
+
+
+def cell(value: Any) -> str:
+    """A value in a table of Markdown."""
+    return "none" if value is None else str(value).replace("|", "\\|")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sql_rl.configure import Secrets
+from sql_rl.errors import SqlRlError
 from sql_rl.publish.access import Target
 from sql_rl.publish.patience import Patience
 from sql_rl.publish.sections import merged
@@ -40,6 +41,18 @@ class Repository:
     def waiting(self, pause: Callable[[float], None]) -> "Repository":
         """The same repository, with another way to wait between tries."""
         return Repository(self.target, self._secrets, pause)
+
+    def licence_of(self, model: str) -> str | None:
+        """What the card of a model on the Hub states; None where there is none to be read."""
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        try:
+            card = self._patiently(lambda: self._api.model_info(model)).card_data
+        except SqlRlError as error:
+            if isinstance(error.__cause__, RepositoryNotFoundError):
+                return None
+            raise
+        return card.license if card else None
 
     def push(
         self,
