@@ -19,7 +19,9 @@ HEAVY = {
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["distill", "--help"], ["audit", "--help"], ["train", "--help"]], ids=" ".join
+    "arguments",
+    [["--help"], ["distill", "--help"], ["audit", "--help"], ["train", "--help"], ["chat", "--help"]],
+    ids=" ".join,
 )
 def test_help_loads_nothing_heavy(arguments: list[str]):
     program = (
@@ -41,7 +43,7 @@ def test_every_command_has_an_example_and_every_option_a_help():
         assert all(p.help for p in command.params), name
 
 
-@pytest.mark.parametrize("section", ["distill", "audit", "train"])
+@pytest.mark.parametrize("section", ["distill", "audit", "train", "chat"])
 def test_defaults_are_those_of_the_settings(section: str):
     settings, shown = Settings(), {p.name: p.default for p in get_command(app).commands[section].params}
     own = getattr(settings, section)

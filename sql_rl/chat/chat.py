@@ -30,7 +30,7 @@ def chat(settings: Settings, secrets: Secrets, question: str | None) -> None:
     uri = parse_uri(settings.chat.db)
     model = open_model(settings, secrets)
     with closing(open_database(uri)) as database:
-        asker = Asker(model, database, load_prompts(), settings.max_prompt_length)
+        asker = Asker(model, database, load_prompts(), settings.max_prompt_length, settings.max_tokens)
         if question is not None:
             console = Console(stderr=True)
             answer(question, asker, Screen(console, thinking=console.is_terminal), settings.chat)

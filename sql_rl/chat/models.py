@@ -3,7 +3,8 @@
 A stream may be closed at any time, which ends the request. Failures are the errors of errors.py, without the key.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -29,24 +30,27 @@ class Piece:
 
 
 class Model(Protocol):
-    """name: as it may be shown."""
+    """name: as it may be shown. context: tokens, prompt and answer together; None where that is not known."""
 
     name: str
+    context: int | None
 
-    def stream(self, messages: list[Message]) -> Iterator[Piece]:
-        """The answer in pieces. Raises SqlRlError."""
+    def stream(self, messages: list[Message]) -> Generator[Piece]:
+        """The answer in pieces; closing it ends the request. Raises SqlRlError."""
         ...
 
 
 def open_model(settings: Settings, secrets: Secrets) -> Model:
     """The model of the settings. Raises UsageError for a missing key, a wrong URL, or a student that is not there."""
     if settings.chat.provider == "local":
-        return LocalStudent(settings)
+        return LocalStudent(settings, secrets)
     return RemoteModel(settings, secrets)
 
 
 class RemoteModel:
     """A model behind an API, over the openai SDK."""
+
+    context = None
 
     def __init__(self, settings: Settings, secrets: Secrets) -> None:
         chat = settings.chat
@@ -61,7 +65,7 @@ class RemoteModel:
         }
         self._timeout = settings.request_timeout
 
-    def stream(self, messages: list[Message]) -> Iterator[Piece]:
+    def stream(self, messages: list[Message]) -> Generator[Piece]:
         import httpx
         import openai
 
@@ -111,13 +115,15 @@ def _pieces(answer: Any) -> Iterator[Piece]:
 class LocalStudent:
     """A student in this process: a folder that was trained, an adapter, a GGUF file, or a Hub id."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, secrets: Secrets) -> None:
         from sql_rl.students.inference import LocalModel
 
         self.name = settings.chat.model
-        self._model = LocalModel(settings.chat.model)
+        self._model = LocalModel(settings.chat.model, secrets.hf_token)
+        self.context = self._model.context
         self._max_tokens, self._temperature = settings.max_tokens, settings.chat.temperature or 0.0
 
-    def stream(self, messages: list[Message]) -> Iterator[Piece]:
-        for text in self._model.stream(messages, self._max_tokens, self._temperature):
-            yield Piece("text", text)
+    def stream(self, messages: list[Message]) -> Generator[Piece]:
+        with closing(self._model.stream(messages, self._max_tokens, self._temperature)) as texts:
+            for text in texts:
+                yield Piece("text", text)

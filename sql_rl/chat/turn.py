@@ -3,6 +3,7 @@
 No I/O of its own: the model, the database and whoever shows what happens are handed in.
 """
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -52,13 +53,21 @@ class Turn:
 
 
 class Asker:
-    """Asks one model about one database. max_prompt_tokens: what a prompt may have, in estimated tokens."""
+    """Asks one model about one database.
 
-    def __init__(self, model: Model, database: Database, prompts: Prompts, max_prompt_tokens: int) -> None:
+    max_prompt_length, max_tokens: of a prompt and of an answer, in tokens; a model with a smaller context gets a
+    shorter prompt.
+    """
+
+    def __init__(
+        self, model: Model, database: Database, prompts: Prompts, max_prompt_length: int, max_tokens: int
+    ) -> None:
         self.model = model
         self.database = database
         self._prompts = prompts
-        self._most = max_prompt_tokens
+        self._most = max_prompt_length
+        if model.context is not None:
+            self._most = min(max_prompt_length, max(model.context - max_tokens, model.context // 2))
 
     def ask(self, question: str, view: View) -> Turn:
         """The model's answer, the second one where the first cannot be compiled.
@@ -103,14 +112,15 @@ class Asker:
     def _streamed(self, messages: list[Message], view: View) -> tuple[str, str]:
         """The text of the answer, and the reasoning that came beside it."""
         thoughts, texts, reasoning = Thoughts(), [], []
-        for piece in self.model.stream(messages):
-            if piece.kind == "reasoning":
-                reasoning.append(piece.text)
-                view.thought(piece.text)
-            else:
-                texts.append(piece.text)
-                if shown := thoughts.feed(piece.text):
-                    view.thought(shown)
+        with closing(self.model.stream(messages)) as pieces:
+            for piece in pieces:
+                if piece.kind == "reasoning":
+                    reasoning.append(piece.text)
+                    view.thought(piece.text)
+                else:
+                    texts.append(piece.text)
+                    if shown := thoughts.feed(piece.text):
+                        view.thought(shown)
         view.thought(thoughts.end() + "\n")
         return "".join(texts), "".join(reasoning)
 
@@ -122,7 +132,8 @@ class Asker:
         chosen = focus(question, tables, (self._most - estimated_tokens(frame)) * CHARACTERS_PER_TOKEN)
         if not chosen.tables:
             raise SqlRlError(
-                f"no table's definition fits into a prompt of {self._most} tokens: raise max_prompt_length"
+                f"no table's definition fits into a prompt of {self._most} tokens: "
+                "raise max_prompt_length, or take a model with a larger context"
             )
         if chosen.left_out:
             names = ", ".join(table.name for table in chosen.tables)

@@ -58,7 +58,13 @@ def ask(chat_server: ChatServer, tmp_path: Path, notes: Notes) -> Callable[..., 
 def asker(server: ChatServer, file: Path, chat: dict | None = None, **changes: Any) -> Asker:
     settings = Settings(base_url=server.url, chat=ChatSettings(**(chat or {})), **changes)
     model = RemoteModel(settings, Secrets(api_key=KEY))
-    return Asker(model, open_database(parse_uri(f"sqlite:///{file}")), load_prompts(), settings.max_prompt_length)
+    return Asker(
+        model,
+        open_database(parse_uri(f"sqlite:///{file}")),
+        load_prompts(),
+        settings.max_prompt_length,
+        settings.max_tokens,
+    )
 
 
 def answering(*texts: str, **message: Any) -> Callable[..., tuple[int, Any, dict[str, str]]]:
@@ -140,7 +146,7 @@ def test_a_large_schema_is_cut_to_what_the_question_is_about(
     prompt = chat_server.bodies[0]["messages"][1]["content"]
     assert "staff" in prompt and "shop" not in prompt
     assert notes.notices == ["the model sees 1 of 2 tables: staff"]
-    with pytest.raises(SqlRlError, match="raise max_prompt_length"):
+    with pytest.raises(SqlRlError, match="no table's definition fits"):
         ask(question, max_prompt_length=frame + 2)
 
 
