@@ -2,7 +2,7 @@
 
     uv run python -m benchmarks.soak --minutes 5 [--seed 0] [--rows 400]
 
-Round after round a run of `--rows` rows is started, broken off at a random moment, and started again, until it is
+Round after round a run of `--rows` rows is started, broken off at random moments, and started again, until it is
 finished. Then it is counted: every row that can be had is there, none twice; an answer was lost only by kill -9, and
 never more than were in flight; no process is left behind, no file handle and no memory grows. The first breach of
 this ends the program with exit code 1. The disk is a file system of its own in memory, which a ballast file fills up;
@@ -80,20 +80,24 @@ def live(command: list[str], spell: str, due: Callable[[], bool], disk: Path, lo
             command, cwd=ROOT, env=environ, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
         )
         cast, ballast = False, disk / "ballast"
-        while process.poll() is None:
-            with contextlib.suppress(OSError):  # it may end between two looks
-                handles = max(handles, sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir()))
-                mb = max(mb, peak_mb(process.pid))
-            if not cast and due():
-                cast = True
-                match spell:
-                    case "kill -9":
-                        process.kill()
-                    case "SIGTERM":
-                        process.terminate()
-                    case "full disk":
-                        fill(ballast)
-            time.sleep(0.02)
+        try:
+            while process.poll() is None:
+                with contextlib.suppress(OSError):  # it may end between two looks
+                    handles = max(handles, sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir()))
+                    mb = max(mb, peak_mb(process.pid))
+                if not cast and due():
+                    cast = True
+                    match spell:
+                        case "kill -9":
+                            process.kill()
+                        case "SIGTERM":
+                            process.terminate()
+                        case "full disk":
+                            fill(ballast)
+                time.sleep(0.02)
+        finally:
+            process.kill()  # where this program itself is interrupted
+            process.wait()
     ballast.unlink(missing_ok=True)
     wait_for_end_of_group(process.pid)
     return Life(process.returncode, handles, mb)
@@ -156,9 +160,10 @@ def one_round(random: Random, disk: Path, rows: int, spells: list[str], tally: T
         command = [sys.executable, "main.py", "distill", "--base-url", server.url, "--dataset-repo-id", str(source)]
         command += ["--output-dir", str(folder), "--batch-size", str(WINDOW), "--retries", "1", "--show-gold", "never"]
         command += ["--limit", str(rows), "--validate"]
+        planned = random.choices(spells, k=random.randint(2, 6))
         finished = False
         while not finished:
-            spell, answers = random.choice(spells), random.randint(0, rows // 2)
+            spell, answers = planned.pop() if planned else "nothing", random.randint(0, rows // 4)
             paid, had = server.answered.total(), answers_in(folder)
             life = live(command, spell, lambda n=paid + answers: server.answered.total() >= n, disk, log)
             while server.in_flight > 0:
@@ -181,7 +186,7 @@ def one_round(random: Random, disk: Path, rows: int, spells: list[str], tally: T
 def soak(minutes: float, seed: int, rows: int, folder: Path) -> None:
     random, tally, disk = Random(seed), Tally(), folder / "disk"
     disk.mkdir()
-    spells = ["kill -9", "SIGTERM", "nothing"]
+    spells = ["kill -9", "SIGTERM"]
     if os.environ.get(PRIVATE):
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(disk)], check=True)
         spells.append("full disk")
