@@ -25,7 +25,7 @@ HOUSE_TEMPLATE = """\
 {{- '### Assistant:\\n' if add_generation_prompt else '' -}}
 """
 THINK = "<think>"
-_PROBE = (
+PROBE = (
     {"role": "system", "content": "You write SQL."},
     {"role": "user", "content": "Database:\nCREATE TABLE t (a INT)\n\nQuestion: How many rows are there?"},
 )
@@ -95,7 +95,7 @@ def end_of_turn(tokenizer: "PreTrainedTokenizerBase") -> str:
     """What the template writes behind an assistant's message: the end token, and often a line break."""
     answer = "the only answer"
     whole = tokenizer.apply_chat_template(
-        [*_PROBE[1:], {"role": "assistant", "content": answer}], tokenize=False, add_generation_prompt=False
+        [*PROBE[1:], {"role": "assistant", "content": answer}], tokenize=False, add_generation_prompt=False
     )
     return whole.rpartition(answer)[2]
 
@@ -106,10 +106,10 @@ def check_round_trip(tokenizer: "PreTrainedTokenizerBase", name: str) -> None:
 
     Raises UsageError with what was found and the way out.
     """
-    prompt = render_prompt(tokenizer, _PROBE)
+    prompt = render_prompt(tokenizer, PROBE)
     text = render_completion(tokenizer, prompt, _PROBE_ANSWER)
     way_out = "take another model, or put a chat template of your own into its folder (chat_template.jinja)"
-    for message in _PROBE:
+    for message in PROBE:
         if message["content"] not in prompt:
             raise UsageError(f"{name}: its chat template loses the {message['role']} message; {way_out}")
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sql_rl.errors import UsageError
-from sql_rl.students.chat_template import prepare
+from sql_rl.students.chat_template import PROBE, prepare, render_prompt
 from sql_rl.students.gguf import unpacked
 from sql_rl.students.source import Source
 
@@ -39,6 +39,13 @@ def load(
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UsageError(f"{weights.name}: transformers cannot load it: {_first_line(error)}") from error
+    reached = max(
+        *tokenizer(render_prompt(tokenizer, PROBE))["input_ids"], tokenizer.pad_token_id, tokenizer.eos_token_id
+    )
+    if reached >= (size := model.get_input_embeddings().num_embeddings):
+        raise UsageError(
+            f"{source.name}: its tokenizer gives token {reached}, but the model has {size}: they do not belong together"
+        )
     # What PEFT writes down as an adapter's base: the file or the folder itself, wherever the next command is started.
     model.name_or_path = model.config._name_or_path = weights.place
     model.generation_config.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id

@@ -42,7 +42,8 @@ class PlainStudent:
         return generate(self.model, self.tokenizer, prompts, max_tokens, temperature, seed, batch_size)
 
     def save(self, folder: Path) -> None:
-        self.model.save_pretrained(folder)
+        # The embeddings are never resized, which PEFT would go and look up at the base model's place.
+        self.model.save_pretrained(folder, **({} if self.kind == "full" else {"save_embedding_layers": False}))
         self.tokenizer.save_pretrained(folder)
 
     def save_merged(self, folder: Path) -> None:

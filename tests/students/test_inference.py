@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from students.conftest import ANSWER, PROMPTS, prompt
+from students.conftest import ANSWER, PROMPTS, make_micro, prompt
 
 from sql_rl.errors import UsageError
 from sql_rl.students.inference import LocalModel
@@ -58,3 +58,12 @@ def test_micro_knows_nothing_yet() -> None:
 def test_no_such_model(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file or folder"):
         LocalModel(str(tmp_path / "nothing"))
+
+
+def test_a_tokenizer_of_another_model(tmp_path: Path) -> None:
+    student = make_micro("micro-qwen2")
+    student.save(tmp_path)
+    student.tokenizer.add_tokens(["INT)"])
+    student.tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match="do not belong together"):
+        LocalModel(str(tmp_path))
