@@ -39,6 +39,7 @@ class Sitting:
 
     def ask(self, question: str) -> None:
         """Asks the model, and shows what it would run."""
+        self.waiting = False
         self._offer(self.asker.ask(question, self.screen))
 
     def run(self, _: str = "") -> None:
@@ -58,6 +59,7 @@ class Sitting:
         """Asks the last question anew; with words, tells the model what is wrong with its last answer."""
         if self.turn is None or not self.turn.question:
             raise UsageError("nothing was asked yet")
+        self.waiting = False
         self._offer(self.asker.retry(self.turn, wish, self.screen))
 
     def sql(self, own: str) -> None:

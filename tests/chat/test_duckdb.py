@@ -81,6 +81,25 @@ def test_rows_and_values_of_its_own(db: Database):
     assert fetch(db, "SELECT [1, 2] AS l, {'a': 1} AS s", 1, 5).rows == [([1, 2], {"a": 1})]
 
 
+TIMES = {
+    "SELECT TIMESTAMPTZ '2020-01-01 00:00:00+00' AT TIME ZONE 'UTC' AS t, 1 AS t -- twice": ("2020-01-01 00:00:00", 1),
+    "SELECT 'infinity'::DATE, INTERVAL '1 month', NULL::TIME;": ("infinity", "1 month", None),
+    "SELECT [DATE '2020-01-02'], 'DATE'": ("[2020-01-02]", "DATE"),
+    "SELECT id, DATE '2020-01-01' + id FROM town ORDER BY id DESC": (2, "2020-01-03"),
+    "SELECT now() IS NULL": (False,),
+    "DESCRIBE SELECT DATE '2020-01-01' AS d": ("d", "DATE", "YES", None, None, None),
+}
+
+
+@pytest.mark.parametrize("sql", TIMES)
+def test_dates_and_times_are_what_duckdb_writes(db: Database, sql: str):
+    assert fetch(db, sql, 10, 5).rows[0] == TIMES[sql]
+
+
+def test_a_time_with_a_zone_needs_no_further_package(db: Database):
+    assert fetch(db, "SELECT now() AS n", 1, 5).rows[0][0].startswith("20")
+
+
 def test_what_takes_too_long_is_stopped(db: Database):
     with pytest.raises(QueryError, match=r"stopped after 0\.3 s"):
         fetch(db, "SELECT count(*) FROM range(1000000000000) WHERE sqrt(range) > 1e9", 10, 0.3)

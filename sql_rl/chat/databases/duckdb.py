@@ -4,6 +4,7 @@ Sources: duckdb.org/docs/stable/operations_manual/securing_duckdb/overview. That
 says. Rows are streamed: fetching from a connection reads no further than it is asked to.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,7 @@ CONFIG = {
     "lock_configuration": "true",
 }
 AT_ONCE = 1_000  # rows fetched together
+_TIMES = re.compile(r"\b(?:DATE|TIME|TIMESTAMP\w*|INTERVAL)\b")
 
 
 class DuckDBDatabase:
@@ -74,7 +76,7 @@ class DuckDBDatabase:
     @contextmanager
     def rows(self, sql: str, seconds: float | None) -> Iterator[Rows]:
         with self._told():
-            result = self._connection.execute(self._one(sql))
+            result = self._connection.execute(self._times_as_text(self._one(sql)))
 
             def stream() -> Iterator[tuple]:
                 while part := result.fetchmany(AT_ONCE):
@@ -95,6 +97,21 @@ class DuckDBDatabase:
         if statements[0].type is not duckdb.StatementType.SELECT:
             raise QueryError(f"not allowed: {statements[0].type.name}: the database is only read")
         return statements[0].query
+
+    def _times_as_text(self, sql: str) -> str:
+        """The query with dates and times written by DuckDB: Python has no 'infinity', and a month is not 30 days."""
+        try:
+            described = self._connection.execute(f"DESCRIBE {sql}").fetchall()
+        except duckdb.Error:
+            return sql  # SHOW and its like; and what is wrong with the query, running it will say
+        if not any(_TIMES.search(kind) for _, kind, *_ in described):
+            return sql
+        columns = []
+        for place, (name, kind, *_) in enumerate(described, 1):
+            value = f"CAST(#{place} AS VARCHAR)" if _TIMES.search(kind) else f"#{place}"
+            quoted = name.replace('"', '""')
+            columns.append(f'{value} AS "{quoted}"')
+        return f"SELECT {', '.join(columns)} FROM (\n{sql.strip().removesuffix(';')}\n)"
 
     @contextmanager
     def _told(self) -> Iterator[None]:

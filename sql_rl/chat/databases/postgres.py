@@ -8,7 +8,7 @@ pg_read_all_data's where the role has them, and the user is told. Rows stay in t
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 from psycopg import sql as composed
@@ -117,7 +117,7 @@ class PostgresDatabase:
             lost = self._connection.closed or isinstance(error, psycopg.OperationalError)
             raise QueryError(self._line(error), repairable=not lost) from None
         finally:
-            if not self._connection.closed:
+            with suppress(psycopg.Error):  # the connection may be lost
                 self._connection.rollback()
 
     def _line(self, error: psycopg.Error) -> str:
