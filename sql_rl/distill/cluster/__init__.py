@@ -6,6 +6,7 @@ shards.py   what is still to be done, in pieces
 total.py    the counters of the whole run                                 pure
 worker.py   the engine of a run, in a process of the cluster
 merge.py    from the workers' journals into the run's
+hired.py    a worker as its driver sees it
 connect.py  the cluster itself
 driver.py   who hires, feeds and watches the workers
 """

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
@@ -58,11 +59,18 @@ async def cluster(least_cpus: int) -> AsyncIterator[list[Node]]:
             f"--use-ray: the cluster at RAY_ADDRESS={address} cannot be joined: {said}; is it of this version of Ray, "
             "and RAY_AUTH_MODE=token set where it asks for a token?"
         ) from error
+    _take_sigterm_back()
     try:
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         yield [Node(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
     finally:
         await asyncio.to_thread(ray.shutdown)
+
+
+def _take_sigterm_back() -> None:
+    """Ray's core sets a handler beneath Python's, which prints a stack and aborts the process three seconds later."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    signal.siginterrupt(signal.SIGTERM, False)
 
 
 async def _check_port(address: str) -> None:

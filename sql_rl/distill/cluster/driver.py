@@ -1,27 +1,24 @@
 """The driver: hires workers, feeds them shards, watches them, and keeps the run's journal.
 
-A worker that dies, or is silent for SILENT seconds, is lost: what its journal holds is taken in, its shards go to the
+A worker that dies, or is silent for a minute, is lost: what its journal holds is taken in, its shards go to the
 others, and another worker is hired in its place. The run's own journal is written by the driver alone.
 """
 
 import asyncio
 import dataclasses
 import sys
-from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Any, TypeVar
 
 from sql_rl.configure import Secrets
 from sql_rl.distill.budget import Budget, used_up
 from sql_rl.distill.cluster.connect import cluster
-from sql_rl.distill.cluster.merge import Intake, clear, has_ended
+from sql_rl.distill.cluster.hired import Hired, Lost
+from sql_rl.distill.cluster.merge import Intake, clear
 from sql_rl.distill.cluster.purse import Purse
 from sql_rl.distill.cluster.shards import UNDER_WAY, Shards, shard_size
 from sql_rl.distill.cluster.share import Layout, layout, share
 from sql_rl.distill.cluster.total import Total
-from sql_rl.distill.cluster.worker import Worker
 from sql_rl.distill.dataset import kept
 from sql_rl.distill.journal import Journal
 from sql_rl.distill.plan import Plan
@@ -36,16 +33,9 @@ from sql_rl.terminal.manner import Manner
 from sql_rl.terminal.progress import Display
 
 BEAT = 1.0  # seconds between two beats of a worker
-SILENT = 60.0  # seconds without an answer to one, after which a worker is lost
 PLACED_WITHIN = 120.0  # seconds in which the cluster has to find room for a first worker
 LOST_IN_A_ROW = 3  # workers lost in one place, none of which ended a shard: the run stops
 ENDS_WITHIN = 15.0  # seconds beyond the grace in which a worker that was stopped hands its shards back
-
-T = TypeVar("T")
-
-
-class Lost(Exception):  # noqa: N818 (the worker's end, not the run's)
-    """A worker is no more, or as good as that."""
 
 
 async def spread(
@@ -82,22 +72,6 @@ async def spread(
     return crew.unanswered, _together(crew.reports)
 
 
-@dataclass(eq=False, slots=True)
-class _Hired:
-    """A worker at work. name: of its journal; place: of its machine and process; spent: dollars, by its journal.
-
-    shards: those it has; ended: how many it had before.
-    """
-
-    name: str
-    place: str
-    actor: Any
-    intake: Intake
-    shards: set[int] = field(default_factory=set)
-    spent: float = 0.0
-    ended: int = 0
-
-
 class _Crew:
     """The workers of one run, hired and not yet; see `spread` for what it is made of."""
 
@@ -116,10 +90,11 @@ class _Crew:
         self._run = dataclasses.replace(run, folder=RunFolder(run.folder.path.resolve()))
         self._secrets, self._journal, self._stop, self._budget, self._total = secrets, journal, stop, budget, total
         self._rows = source.count
-        self._hired: set[_Hired] = set()
-        self._hiring: set[Any] = set()
+        self._hired: set[Hired] = set()
+        self._hiring: set[Hired] = set()
         self._intakes: list[Intake] = []
         self._token = token_hex(4)  # in the names of journals, so that a straggler of an earlier run meets none of ours
+        self._probe = self._run.folder.workers / f"{self._token}.probe"
         self._placed = False
         self._layout = Layout(1, 1, 0)
         self._purse: Purse | None = None
@@ -142,10 +117,9 @@ class _Crew:
         exact_end = options.target_accepted is not None
         self.shards.size = shard_size(self._rows, layout.workers, window, exact_end)
         if self._budget is not None:
-            self._purse = Purse(self._budget.cap - self._budget.spent, layout.workers)
+            self._purse = Purse(max(0.0, self._budget.cap - self._budget.spent), layout.workers)
         self._run.folder.workers.mkdir(exist_ok=True)
-        probe = self._run.folder.workers / f"{self._token}.probe"
-        probe.write_text(self._token)
+        self._probe.write_text(self._token)
         ending = asyncio.create_task(self._end_when_stopped())
         try:
             async with asyncio.TaskGroup() as group:
@@ -169,8 +143,8 @@ class _Crew:
             except Lost as loss:
                 in_a_row = 1 if hired and hired.ended else in_a_row + 1
                 if not self._stop:
-                    place = hired.place if hired else "before it was ready"
-                    print(f"worker {number + 1} was lost ({place}): {loss}", file=sys.stderr)
+                    place = f" ({hired.place})" if hired else ", before it was ready"
+                    print(f"worker {number + 1} was lost{place}: {loss}", file=sys.stderr)
                 if in_a_row == LOST_IN_A_ROW:
                     self._stop.set(
                         SqlRlError(f"--use-ray: {in_a_row} workers died one after another, the last for this: {loss}")
@@ -179,45 +153,31 @@ class _Crew:
                 if hired:
                     await self._part_from(hired)
 
-    async def _hire(self, number: int) -> _Hired:
-        import ray
-
-        name = f"{self._token}-{len(self._intakes)}"
-        journal = self._run.folder.workers / f"{name}.jsonl"
-        self._intakes.append(Intake(journal))
-        intake = self._intakes[-1]
+    async def _hire(self, number: int) -> Hired:
+        """A worker that is ready. Raises Lost, or the SqlRlError for which it cannot work."""
+        hired = Hired(f"{self._token}-{len(self._intakes)}", self._run.folder.workers, self._layout)
+        self._intakes.append(hired.intake)
+        self._hiring.add(hired)
         part = dataclasses.replace(self._run, settings=share(self._run.settings, self._layout, number))
-        actor = (
-            ray.remote(Worker)
-            .options(num_cpus=self._layout.cpus, num_gpus=self._layout.gpus, max_restarts=0, max_task_retries=0)
-            .remote()
-        )
-        self._hiring.add(actor)
         try:
-            host, pid = await self._where(actor)
-            probe = self._run.folder.workers / f"{self._token}.probe"
-            await _called(actor.open.remote(part, self._secrets, journal, (probe, self._token)))
+            while not await hired.is_placed(PLACED_WITHIN):
+                if not self._placed:
+                    raise SqlRlError(
+                        f"--use-ray: the cluster found no room for a worker ({self._layout}) in {PLACED_WITHIN:g} s"
+                    )
+            self._placed = True
+            await hired.open(part, self._secrets, (self._probe, self._token))
         except BaseException:
-            ray.kill(actor)
+            hired.kill()
             raise
         finally:
-            self._hiring.discard(actor)
-        hired = _Hired(name, f"{host}, process {pid}", actor, intake)
+            self._hiring.discard(hired)
         self._hired.add(hired)
         if self._stop:
-            actor.stop.remote(at_once=False)
+            hired.stop(at_once=False)
         return hired
 
-    async def _where(self, actor: Any) -> tuple[str, int]:
-        answer = asyncio.ensure_future(_called(actor.where.remote()))
-        while not (await asyncio.wait({answer}, timeout=PLACED_WITHIN))[0]:
-            if not self._placed:
-                need = f"{self._layout.cpus} CPUs" + (f" and {self._layout.gpus} GPUs" if self._layout.gpus else "")
-                raise SqlRlError(f"--use-ray: the cluster found no room for a worker ({need}) in {PLACED_WITHIN:g} s")
-        self._placed = True
-        return answer.result()
-
-    async def _serve(self, hired: _Hired) -> None:
+    async def _serve(self, hired: Hired) -> None:
         """Feeds a worker until there is nothing more to do, then lets it close. Raises Lost."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -228,16 +188,12 @@ class _Crew:
             if other := failures.subgroup(lambda failure: not isinstance(failure, Lost)):
                 raise other.exceptions[0] from failures
             raise failures.exceptions[0] from None
-        try:
-            async with asyncio.timeout(ENDS_WITHIN):
-                self.reports.append(await _called(hired.actor.close.remote()))
-        except TimeoutError:
-            raise Lost(f"it did not close within {ENDS_WITHIN:g} s") from None
+        self.reports.append(await hired.close())
 
-    async def _feed(self, hired: _Hired) -> None:
+    async def _feed(self, hired: Hired) -> None:
         while shard := await self.shards.take():
             hired.shards.add(shard.number)
-            ended = await _called(hired.actor.settle.remote(shard))
+            ended = await hired.settle(shard)
             self._take_in(hired)
             hired.shards.remove(shard.number)
             hired.ended += 1
@@ -247,24 +203,20 @@ class _Crew:
                 self._stop.set(ended.why)
             self.shards.done(shard.number)
 
-    async def _beat(self, hired: _Hired) -> None:
+    async def _beat(self, hired: Hired) -> None:
         while True:
-            lent = self._purse.lend(hired.name) if self._purse else 0.0
-            try:
-                async with asyncio.timeout(SILENT):
-                    beat = await _called(hired.actor.beat.remote(lent))
-            except TimeoutError:
-                raise Lost(f"nothing was heard of it for {SILENT:g} s") from None
+            beat = await hired.beat(self._purse.lend(hired.name) if self._purse else 0.0)
             self._total.under_way({number: c for number, c in beat.counters.items() if number in hired.shards})
             if self._enough():
                 self.shards.wake()
             if self._purse:
                 self._purse.told(hired.name, beat.account)
                 if self._purse.exhausted:
-                    self._stop.set(used_up(self._budget.cap, self._budget.cap - self._purse.left))
+                    spent = max(self._budget.spent, self._budget.cap - self._purse.left)
+                    self._stop.set(used_up(self._budget.cap, spent))
             await asyncio.sleep(BEAT)
 
-    def _take_in(self, hired: _Hired) -> None:
+    def _take_in(self, hired: Hired) -> None:
         """What the worker's journal holds by now. A disk that is full ends the run, and the worker's file stays."""
         try:
             new = hired.intake.take_in(self._journal)
@@ -274,12 +226,9 @@ class _Crew:
         if self._purse:
             hired.spent += sum(self._run.price.of(completion_in(line)) for line in new if line["kind"] == "completion")
 
-    async def _part_from(self, hired: _Hired) -> None:
+    async def _part_from(self, hired: Hired) -> None:
         """The worker goes, and all that it leaves is taken in; shards that it still had go to others."""
-        import ray
-
-        ray.kill(hired.actor)
-        await asyncio.to_thread(has_ended, hired.intake.path, within=5.0)
+        await hired.killed()
         self._take_in(hired)
         self._hired.remove(hired)
         if self._purse:
@@ -290,21 +239,19 @@ class _Crew:
 
     async def _end_when_stopped(self) -> None:
         """After a stop: workers drain within the grace, or end at once where that is asked; late ones are killed."""
-        import ray
-
         await self._stop.admission.wait()
         self.shards.wake()
-        for actor in self._hiring:
-            ray.kill(actor)
+        for hired in self._hiring:
+            hired.kill()
         for hired in self._hired:
-            hired.actor.stop.remote(at_once=False)
+            hired.stop(at_once=False)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.abandoned.wait(), self._run.settings.distill.grace)
         for hired in self._hired:
-            hired.actor.stop.remote(at_once=True)
+            hired.stop(at_once=True)
         await asyncio.sleep(ENDS_WITHIN)
         for hired in self._hired:
-            ray.kill(hired.actor)
+            hired.kill()
 
     def _close(self) -> None:
         """Takes in the rest of every journal; those that are whole in the run's own are removed."""
@@ -318,20 +265,6 @@ class _Crew:
         for intake in self._intakes:
             intake.remove()
         clear(self._run.folder.workers)
-
-
-async def _called(reference: Awaitable[T]) -> T:
-    """The result of a call. Raises the SqlRlError that it raised, or Lost where the worker did not live to answer."""
-    from ray.exceptions import RayError, RayTaskError
-
-    try:
-        return await reference
-    except RayTaskError as failure:
-        if isinstance(failure.cause, SqlRlError):
-            raise failure.cause from None
-        raise
-    except RayError as failure:
-        raise Lost(str(failure).strip().partition("\n")[0]) from failure
 
 
 def _together(reports: list[dict[str, float | int]]) -> dict[str, float | int]:

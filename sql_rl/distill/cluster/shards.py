@@ -1,4 +1,4 @@
-"""Shards: what a run has still to do, cut into pieces that workers take, in the order of the source.
+"""Shards: what a run has still to do, cut into pieces that workers take, in the order of a run without workers.
 
 A row that the journal settles is counted and handed to nobody. A shard of a worker that was lost comes back, and what
 the journal has learnt of it meanwhile goes along to whoever takes it next, so that nothing is asked again. The same
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sql_rl.distill.journal import Journal
+from sql_rl.distill.order import by_context
 from sql_rl.distill.plan import Plan
 from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher
 from sql_rl.distill.rows import ROWS_PER_REQUEST
@@ -81,7 +82,7 @@ class Shards:
         self._policy = run.policy(teacher)
         self._settled, self._enough = settled, enough
         self._source = source
-        self._rows: Iterator[Example] = source.examples()
+        self._rows: Iterator[Example] = by_context(source.examples())
         self._asked: set[int] = set()
         self._twins: set[int] = set()
         self._returned: deque[tuple[Example, ...]] = deque()

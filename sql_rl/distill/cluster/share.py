@@ -26,6 +26,9 @@ class Layout:
     cpus: int
     gpus: int
 
+    def __str__(self) -> str:
+        return f"{self.cpus} CPUs" + (f", {self.gpus} GPUs" if self.gpus else "")
+
 
 def layout(nodes: Sequence[Node], settings: Settings) -> Layout:
     """The workers that the settings and the cluster come to.

@@ -19,7 +19,7 @@ import pytest
 from support import Run, asking, files, parts, row, wait_until, write_rows
 
 from sql_rl.configure import load
-from sql_rl.distill.cluster import driver
+from sql_rl.distill.cluster import hired
 from sql_rl.distill.run import distill
 from sql_rl.testing.chat_server import ChatServer, Faults
 
@@ -138,7 +138,7 @@ def test_a_worker_that_falls_silent_is_lost(
     cluster: str, tmp_path: Path, server: ChatServer, monkeypatch: pytest.MonkeyPatch, capsys
 ):
     """It is stopped, not killed: only its silence tells. The test waits two seconds for it instead of sixty."""
-    monkeypatch.setattr(driver, "SILENT", 2.0)
+    monkeypatch.setattr(hired, "SILENT", 2.0)
     monkeypatch.setenv("RAY_ADDRESS", cluster)
     monkeypatch.setenv("API_KEY", "k")
     rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(100)])
@@ -165,10 +165,15 @@ def test_a_signal_drains_all_workers(run: Run, start, tmp_path: Path, server: Ch
     server.delay = 0.2
     process = start(*asking(server, rows, *TWO))
     wait_until(lambda: server.answered.total() >= 30)
+    server.delay = 4.0  # longer than Ray's own handler of SIGTERM would let the program live
+    time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=90)
     assert process.returncode == 3, said
-    assert said.splitlines()[-1] == "error: stopped by SIGTERM; the same command carries on"
+    assert said.splitlines() == [
+        "SIGTERM: finishing what is in flight; once more stops at once",
+        "error: stopped by SIGTERM; the same command carries on",
+    ]
     kept, _, summary = parts(tmp_path / "out")
     assert len(kept) == server.answered.total(), "every paid answer is in the dataset"
     assert summary["remaining"] == 200 - len(kept) > 0
