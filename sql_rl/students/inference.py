@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sql_rl.errors import UsageError
 from sql_rl.prompts import Message
 from sql_rl.students.chat_template import render_prompt
-from sql_rl.students.generation import context_length, evaluating, generate, generation_arguments, gumbel_noise
+from sql_rl.students.generation import context_length, evaluating, generate, generation_arguments
 from sql_rl.students.loading import load, with_adapter
 from sql_rl.students.memory import check_fits, device_name, free_memory, parameters
 from sql_rl.students.plain import refuse_four_bit
@@ -71,7 +71,8 @@ class LocalModel:
 
         Closing the iterator stops the model after the token it is at. Raises UsageError for a prompt over the context.
         """
-        from transformers import StoppingCriteriaList, TextIteratorStreamer
+        import torch
+        from transformers import TextIteratorStreamer
 
         tokens = self.tokenizer(
             render_prompt(self.tokenizer, messages), add_special_tokens=False, return_tensors="pt"
@@ -80,23 +81,21 @@ class LocalModel:
         if self.context and width >= self.context:
             raise UsageError(f"the prompt has {width} tokens, but {self.name} takes {self.context} with the answer")
         room = min(max_tokens, self.context - width) if self.context else max_tokens
-        arguments: dict[str, Any] = generation_arguments(self.model, self.tokenizer, room)
-        if temperature > 0:
-            arguments["logits_processor"] = [gumbel_noise(temperature, [seed], self.model.device)]
+        arguments = generation_arguments(self.model, self.tokenizer, width, room, temperature, [seed])
         closed = threading.Event()
+        arguments["stopping_criteria"].append(
+            lambda ids, _, **__: torch.full((len(ids),), closed.is_set(), device=ids.device)
+        )
         streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
         failures: list[BaseException] = []
 
         def write() -> None:
-            import torch
-
             try:
                 with evaluating(self.model), torch.inference_mode():
                     self.model.generate(
                         input_ids=tokens["input_ids"],
                         attention_mask=tokens["attention_mask"],
                         streamer=streamer,
-                        stopping_criteria=StoppingCriteriaList([_Closed(closed)]),
                         **arguments,
                     )
             except BaseException as failure:  # noqa: BLE001 (raised again where the pieces are read)
@@ -112,15 +111,3 @@ class LocalModel:
             writer.join()
         if failures:
             raise failures[0]
-
-
-class _Closed:
-    """A stopping criterion: nobody reads any more."""
-
-    def __init__(self, closed: threading.Event) -> None:
-        self._closed = closed
-
-    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
-        import torch
-
-        return torch.full((input_ids.shape[0],), self._closed.is_set(), device=input_ids.device)
