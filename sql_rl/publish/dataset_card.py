@@ -144,10 +144,10 @@ def _example(row: Mapping[str, Any], title: str, question: str) -> dict[str, Any
     text = clipped(row["generation"] or "(no answer)")
     return {
         "title": f"{title} ({row['verdict'] or 'not judged'})",
-        "question": " ".join(row[question].split()),
+        "question": clipped(" ".join(row[question].split())),
         "text": text,
         "fence": fence_for(text),
-        "reason": row["reason"],
+        "reason": clipped(row["reason"] or ""),
     }
 
 

@@ -55,7 +55,7 @@ class Patience:
     def _final(self, error: Exception, tries: int) -> SqlRlError:
         said = self._secrets.redact(_said(error))
         status = _status(error)
-        if status in (401, 403):
+        if status in (401, 403) or _is_xet_s_refusal(error):
             return RefusedError(f"{self._what}: refused: {said}; check that HF_TOKEN may write there")
         if _is_transient(error):
             return SqlRlError(f"{self._what}: {said} (after {tries} tries); the same command carries on")
@@ -84,6 +84,11 @@ def _is_transient(error: Exception) -> bool:
     if status is not None:
         return status in TRANSIENT or status >= 500
     return any(isinstance(e, TransportError | ConnectionError | TimeoutError) for e in _causes(error))
+
+
+def _is_xet_s_refusal(error: Exception) -> bool:
+    """hf_xet says so with a PermissionError, which, other than one of a file, has no errno."""
+    return any(isinstance(e, PermissionError) and e.errno is None for e in _causes(error))
 
 
 def _wait(error: Exception, tries: int, jitter: float) -> float:
