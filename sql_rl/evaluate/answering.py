@@ -5,6 +5,7 @@ A model is asked through the engine of `distill`: its teachers, its window with 
 
 import asyncio
 import dataclasses
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,8 @@ from sql_rl.teachers.base import Completion, Refusal, Request, Sampling, Teacher
 
 if TYPE_CHECKING:
     from sql_rl.teachers.local import Generates
+
+LOCAL_TIMEOUT = 86_400.0  # seconds; a batch of long answers on a CPU takes hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,38 +116,52 @@ class FromModel:
 
 
 def engine_settings(settings: Settings) -> Settings:
-    """The settings as the engine reads them, in the section `distill`: who is asked, and how quickly."""
+    """The settings as the engine reads them, in the section `distill`: who is asked, and how quickly.
+
+    Of a local model two batches are on their way, one being generated and one waiting; its silence means nothing.
+    """
     asked = settings.evaluate
+    local = asked.provider == "local"
     return dataclasses.replace(
         settings,
+        request_timeout=LOCAL_TIMEOUT if local else settings.request_timeout,
         distill=dataclasses.replace(
             settings.distill,
             model=asked.model,
             provider=asked.provider,
-            batch_size=asked.batch_size,
+            batch_size=2 * asked.batch_size if local else asked.batch_size,
             rpm=asked.rpm,
             tpm=asked.tpm,
             service_tier=asked.service_tier,
             reasoning_style=asked.reasoning_style,
+            templates=asked.templates,
             max_cost=asked.max_cost,
         ),
     )
 
 
-def open_answering_teacher(settings: Settings, secrets: Secrets) -> Teacher:
-    """The teacher that the section `evaluate` names, not yet opened. Raises UsageError if it cannot be had."""
+def open_answering_teacher(settings: Settings, secrets: Secrets, folder: Path) -> Teacher:
+    """The teacher that the section `evaluate` names, not yet opened. folder: the run's, for an engine's log.
+
+    Raises UsageError if it cannot be had.
+    """
     options = settings.evaluate
     if options.provider == "local":
+        from sql_rl.students.source import locate
         from sql_rl.teachers.local import LocalTeacher
 
-        return LocalTeacher(options.model, partial(_local_model, options.model), options.batch_size)
+        locate(options.model, secrets.hf_token)  # a wrong name is told before anything is loaded
+        return LocalTeacher(options.model, partial(_local_model, options.model, secrets.hf_token), options.batch_size)
     from sql_rl.teachers import open_teacher
 
-    return open_teacher(engine_settings(settings), secrets)
+    return open_teacher(engine_settings(settings), secrets, folder)
 
 
-def _local_model(name: str) -> "Generates":
-    """Loads a student. Imported here: torch and transformers take seconds."""
+def _local_model(name: str, token: str | None) -> "Generates":
+    """Loads a student, and says what was chosen for the user. Imported here: torch and transformers take seconds."""
     from sql_rl.students.inference import LocalModel
 
-    return LocalModel(name)
+    model = LocalModel(name, token)
+    for note in model.notes:
+        print(note, file=sys.stderr)
+    return model

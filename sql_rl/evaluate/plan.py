@@ -20,6 +20,7 @@ from sql_rl.settings import Settings
 from sql_rl.teachers.base import Teacher
 from sql_rl.teachers.prices import FREE, Price, price_of
 
+WEIGHTS = (".safetensors", ".gguf", ".bin", ".pt")
 # Of the section: what changes how an evaluation goes, and not what comes out.
 _MANNER = ("resume", "compare", "batch_size", "rpm", "tpm", "max_cost", "prices", "grace", "output_dir")
 
@@ -97,11 +98,6 @@ def plan(settings: Settings, secrets: Secrets) -> Plan:
     if options.predictions is not None and options.samples:
         raise UsageError(f"--samples {options.samples} needs --model: of a file there is one answer to each question")
     other = read_results(Path(options.compare)) if options.compare else None
-    teacher = prompts = price = None
-    if options.model is not None:
-        teacher = open_answering_teacher(settings, secrets)
-        prompts = load_prompts(options.reasoning_style, Path(options.templates) if options.templates else None)
-        price = _price(settings)
     # All questions where a file answers them: it has a prediction for each, whatever the limit.
     limit = options.limit if options.predictions is None else None
     benchmark = open_benchmark(options.benchmark, options.split, limit, settings.columns, secrets.hf_token)
@@ -111,6 +107,11 @@ def plan(settings: Settings, secrets: Secrets) -> Plan:
         benchmark = dataclasses.replace(benchmark, questions=benchmark.questions[: options.limit])
     name = options.model or Path(options.predictions).stem
     path = Path(options.output_dir) if options.output_dir else default_folder("evaluate", benchmark.name, name)
+    teacher = prompts = price = None
+    if options.model is not None:
+        teacher = open_answering_teacher(settings, secrets, path)
+        prompts = load_prompts(options.reasoning_style, Path(options.templates) if options.templates else None)
+        price = _price(settings)
     return Plan(settings, RunFolder(path), benchmark, predictions, teacher, prompts, price, other)
 
 
@@ -125,8 +126,8 @@ def _price(settings: Settings) -> Price | None:
 
 
 def weights_of(model: str) -> str:
-    """What identifies the weights of a model that lies here: names, sizes and times of its files; '' for a Hub id."""
+    """What identifies a model that lies here: names, sizes and times of its weights; '' for a Hub id."""
     path = Path(model).expanduser()
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path] if path.is_file() else []
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in WEIGHTS)
     states = [(str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr(states).encode()).hexdigest()[:16] if states else ""

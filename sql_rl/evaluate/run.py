@@ -60,20 +60,20 @@ def evaluate(settings: Settings, secrets: Secrets, manner: Manner = "person") ->
     """
     run = plan(settings, secrets)
     with run.folder.held():
-        before = run.folder.read_summary() if settings.evaluate.resume else {}
-        metrics = read_metrics(run.folder) if _is_done(run, before) else {}
+        summary = run.folder.read_summary() if settings.evaluate.resume else {}
+        metrics = read_metrics(run.folder) if _is_done(run, summary) else {}
         unchanged = bool(metrics)
         if not unchanged:
             if not settings.evaluate.resume:
                 retire(run.folder.journal)
             with rarely_collected():
-                before, metrics = asyncio.run(_run(run, before.get("seconds", 0.0), manner))
+                summary, metrics = asyncio.run(_run(run, summary.get("seconds", 0.0), manner))
         comparison = _compare(run) if run.other is not None else None
-    return Report(run.folder.path, before, metrics, comparison, unchanged)
+    return Report(run.folder.path, summary, metrics, comparison, unchanged)
 
 
-def _is_done(run: Plan, before: dict[str, Any]) -> bool:
-    return before.get("status") == "finished" and before.get("settings") == run.stated()
+def _is_done(run: Plan, summary: dict[str, Any]) -> bool:
+    return summary.get("status") == "finished" and summary.get("settings") == run.stated()
 
 
 def _compare(run: Plan) -> dict[str, Any]:

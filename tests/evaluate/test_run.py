@@ -257,3 +257,26 @@ def test_exit_codes(run: Run, spider: Path, server: ChatServer, tmp_path: Path):
     assert ended.returncode == 75
     assert len(ended.stderr.splitlines()) == 1
     assert "the database is locked" in ended.stderr
+
+
+def test_a_student_on_this_machine(run: Run, spider: Path, tmp_path: Path):
+    """What a tiny untrained model says is no SQL; it is asked, by the batch, and the run ends as any other."""
+    pytest.importorskip("torch")
+    from sql_rl.students import StudentSpec, open_student
+
+    open_student(StudentSpec(model="micro"), [gold for _, _, gold in QUESTIONS] * 20).save(tmp_path / "student")
+    (tmp_path / "config.yaml").write_text("max_tokens: 16\n")
+    arguments = ("evaluate", "--benchmark", spider, "--provider", "local", "--output-dir", "out", "--limit", 3)
+    ended = run(*arguments, "--model", "student", "--samples", 1)
+    assert ended.returncode == 0, ended.stderr
+    summary = json.loads((tmp_path / "out/run.json").read_text())
+    assert (summary["requests"], summary["cost_usd"]) == (6, 0.0)
+    assert 0 < summary["completion_tokens"] <= 6 * 16
+    assert len(results(tmp_path / "out")) == 3
+    next((tmp_path / "student").glob("*.safetensors")).touch()
+    ended = run(*arguments, "--model", "student", "--samples", 1)
+    assert ended.returncode == 2
+    assert "weights: " in ended.stderr, "other weights are another run"
+    ended = run(*arguments, "--model", "nowhere/at-all")
+    assert ended.returncode in (1, 2)
+    assert len(ended.stderr.splitlines()) == 1
