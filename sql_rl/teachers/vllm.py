@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 LOG = "vllm.log"
+FAILED = "EngineCore failed to start"  # the engine's last words, before the traceback
+LEAVE = 15.0  # seconds that it has for going by itself
 STATISTICS = 10.0  # seconds between two lines of the engine's throughput in its log
 
 
@@ -101,6 +103,7 @@ class VllmTeacher:
         seen = self._log.stat().st_size
         before = {child.pid for child in multiprocessing.active_children()}
         starting = asyncio.create_task(asyncio.to_thread(self._start))
+        watch = asyncio.create_task(self._end_failed_start(seen, before))
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -111,10 +114,25 @@ class VllmTeacher:
                 starting.result().shutdown()
             raise
         except (OSError, RuntimeError, ValueError, ImportError) as error:
-            with self._log.open("rb") as file:
-                file.seek(seen)
-                logged = file.read().decode("utf-8", "replace")
-            raise problem(f"{type(error).__name__}: {error}\n{logged}", self._settings, self._log) from error
+            said = f"{type(error).__name__}: {error}\n{self._logged(seen)}"
+            raise problem(said, self._settings, self._log) from error
+        finally:
+            watch.cancel()
+
+    async def _end_failed_start(self, seen: int, before: set[int | None]) -> None:
+        """Ends an engine that has told of its failure and stays all the same: one of its threads may wait for ever."""
+        while True:
+            await asyncio.sleep(1)
+            if FAILED in self._logged(seen):
+                await asyncio.sleep(LEAVE)
+                give_up_start(before)
+                return
+
+    def _logged(self, seen: int) -> str:
+        """What came to the log after its first `seen` bytes."""
+        with self._log.open("rb") as file:
+            file.seek(seen)
+            return file.read().decode("utf-8", "replace")
 
     def _start(self) -> "AsyncLLM":
         _ = self._has_chat_template  # a model that is not there is found out before vLLM is loaded

@@ -5,11 +5,13 @@
 
 import ast
 import importlib.util
+import multiprocessing
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from sql_rl.configure import Secrets, load
 from sql_rl.errors import SqlRlError, UsageError
 from sql_rl.examples import Example
 from sql_rl.prompts import load_prompts
-from sql_rl.teachers import detached, open_teacher
+from sql_rl.teachers import detached, open_teacher, vllm
 from sql_rl.teachers.base import Request, Sampling
 from sql_rl.teachers.few_shot import _SHOTS, STOPS, few_shot
 from sql_rl.teachers.vllm import VllmTeacher, folded, refusal, sampling_arguments
@@ -286,6 +288,25 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_an_engine_that_fails_and_stays_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As seen: its process has raised, and waits at its exit for a thread that never ends."""
+
+    def start(settings: EngineSettings, log: Path) -> None:
+        process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+        process.start()
+        log.write_text(f"(EngineCore pid=1) ERROR {vllm.FAILED}.\nValueError: No available memory for the cache blocks")
+        process.join()
+        raise RuntimeError("Engine core initialization failed. See root cause above.")
+
+    monkeypatch.setattr(vllm, "start_engine", start)
+    monkeypatch.setattr(vllm, "LEAVE", 0.1)
+    teacher = VllmTeacher(ENGINE, few_shot(load_prompts(), "free"), tmp_path / "vllm.log")
+    teacher.__dict__["_has_chat_template"] = True
+    with pytest.raises(UsageError, match="its weights leave no memory for requests"):
+        await teacher.__aenter__()
+    assert not multiprocessing.active_children()
 
 
 def test_a_machine_without_a_gpu_is_told_what_it_needs(run, tmp_path: Path):
