@@ -59,15 +59,14 @@ async def _follow(derivation: Derivation, repository: Repository, ended: asyncio
             await derivation.advance(ended)
             if (closed := derivation.closed()) and not ended.is_set():
                 files, shown = {shard.name: shard.path for shard in closed}, derivation.shown
-                await asyncio.to_thread(
-                    push_dataset, repository, files, derivation.summary(), shown[True], shown[False], set(there)
-                )
+                summary = derivation.summary() | {"status": "running"}
+                await asyncio.to_thread(push_dataset, repository, files, summary, shown[True], shown[False], set(there))
                 there |= set(files)
         except OSError as error:
             derivation.restart()
             print(f"publishing waits for the end of the run: {error}", file=sys.stderr)
             return
-        except Stopped:
+        except Stopped:  # while it waited for another try
             return
         except SqlRlError as error:
             print(f"publishing waits for the end of the run: {error}", file=sys.stderr)

@@ -107,7 +107,10 @@ def command(summary: Mapping[str, Any]) -> str:
         if key.name in _BESIDE or (value := settings["distill"].get(key.name, key.default)) == key.default:
             continue
         flag = f"--{key.name.replace('_', '-')}"
-        value = summary["source"]["title"] if key.name == "dataset_repo_id" else value
+        if key.name == "dataset_repo_id":
+            value = summary["source"]["title"]
+        elif key.name == "templates":
+            value = Path(value).name
         parts.append(flag if value is True else f"{flag} {shlex.quote(str(value))}")
     for prefix, section, given in (("", Settings, settings), ("JUDGE_", JudgeSettings, settings["judge"])):
         for key in fields(section):

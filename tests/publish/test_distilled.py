@@ -86,7 +86,7 @@ def test_shards_go_up_while_the_run_goes_on_and_nothing_twice(
     assert process.poll() is None, "the run is still going"
     head = hub.repo("me/rows").head.files
     assert pq.read_table(io.BytesIO(head[name]))["id"].to_pylist() == list(range(10, 20))
-    assert json.loads(head["run.json"])["status"] == "stopped"
+    assert json.loads(head["run.json"])["status"] == "running"
     assert "rows of the source are not settled" in head["README.md"].decode()
     process.kill()
     process.wait()

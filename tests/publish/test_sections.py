@@ -57,6 +57,14 @@ def test_a_card_of_a_person_stays_above_ours():
     assert merged(text, NEW) == text
 
 
+def test_a_section_that_was_emptied_stays_away_and_one_that_was_deleted_comes_back():
+    emptied = edited(("One.\n", ""))
+    assert "Uno." not in merged(emptied, NEW)
+    assert "Due." in merged(emptied, NEW)
+    deleted = OLD.replace(OLD[OLD.index("<!-- sql-rl: two") :], "")
+    assert merged(deleted, NEW).count("Due.") == 1
+
+
 def test_metadata():
     theirs = card("license: cc0-1.0\npretty_name: Mine\nsize_categories:\n- n<1K\ntags:\n- b\n- a", one="One.")
     ours = card("license: mit\nlanguage: en\nsize_categories:\n- 1K<n<10K\ntags:\n- a\n- c", one="One.")
