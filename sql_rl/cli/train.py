@@ -59,5 +59,5 @@ def train(
     from sql_rl.train.report import closing
     from sql_rl.train.run import train as job
 
-    report = job(settings, secrets)
+    report = job(settings, secrets, manner)
     show(closing(report.folder, report.summary, report.unchanged), manner)

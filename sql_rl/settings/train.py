@@ -53,6 +53,7 @@ class TrainSettings:
     num_train_grpo_epochs: Annotated[float, Gt(0), "passes over the questions, num_generations completions each"] = 1.0
     batch_size: Annotated[int, Ge(1), "rows (SFT) or completions (GRPO) in one forward pass, on each device"] = 8
     gradient_accumulation_steps: Annotated[int, Ge(1), "forward passes in one optimizer step"] = 4
+    sft_gradient_accumulation_steps: Annotated[int | None, Ge(1), "the same for SFT; null takes the above"] = None
     optim: Annotated[str, "the optimizer, by the name it has in transformers"] = "adamw_torch"
     adam_beta1: Annotated[float, Ge(0), Le(1), "decay of Adam's first moment"] = 0.9
     adam_beta2: Annotated[float, Ge(0), Le(1), "decay of Adam's second moment"] = 0.99
@@ -103,6 +104,10 @@ class TrainSettings:
     vllm_server_base_url: Annotated[str | None, "URL; of `trl vllm-serve`"] = None
 
     eval_steps: Annotated[int, Ge(0), "steps; of GRPO between greedy evaluations, 0 evaluates at its end only"] = 25
+    sft_eval_steps: Annotated[int, Ge(0), "steps; the same for SFT"] = 0
+    sft_stop_at: Annotated[
+        float | None, Gt(0), Le(1), "share; SFT ends when so many watched rows are right, which leaves GRPO room"
+    ] = None
     eval_batch_size: Annotated[int, Ge(1), "rows; generated together in an evaluation"] = 32
     save_steps: Annotated[int, Ge(1), "steps; between checkpoints"] = 25
     save_total_limit: Annotated[int, Ge(2), "checkpoints; kept of a stage"] = 2

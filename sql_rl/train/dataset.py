@@ -1,18 +1,25 @@
 """The dataset of a run: read, its golds audited, and dealt out into rows to learn from, to watch, and to prove on."""
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sql_rl.audit import audited
 from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
+from sql_rl.examples import Example
+from sql_rl.judge import Judge, Verdict
 from sql_rl.prompts import Prompts, load_prompts
-from sql_rl.settings import Settings
+from sql_rl.runs.drive import Stop, drive, every, signals
+from sql_rl.settings import JudgeSettings, Settings
 from sql_rl.sources import Source, open_source
+from sql_rl.terminal.manner import Manner
+from sql_rl.terminal.progress import Count, Display
 from sql_rl.train.data import Row, hold_back, read, without
+
+UNDER_WAY = 64  # golds handed to the judge's workers at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class Dataset:
             yield row.answer or row.example.gold
 
 
-def load_dataset(settings: Settings, secrets: Secrets) -> Dataset:
+def load_dataset(settings: Settings, secrets: Secrets, manner: Manner = "person") -> Dataset:
     """Reads and audits what the settings name.
 
     Raises UsageError for a source that is no good or has no row to learn from, StoppedEarlyError on a signal.
@@ -45,13 +52,13 @@ def load_dataset(settings: Settings, secrets: Secrets) -> Dataset:
     prompts = load_prompts(folder=Path(o.templates) if o.templates else None)
     left_out: Counter[str] = Counter()
     source = open_source(o.dataset_repo_id, o.split, o.limit, settings.columns, secrets.hf_token)
-    rows = _rows(source, prompts, settings, left_out)
+    rows = _rows(source, prompts, settings, left_out, manner)
     identity = {"dataset": source.identity, "prompts": prompts.digest}
     wanted = o.eval_rows + o.test_rows
     if o.eval_dataset:
         others = open_source(o.eval_dataset, o.eval_split, None, settings.columns, secrets.hf_token)
         identity["eval_dataset"] = others.identity
-        held = _rows(others, prompts, settings, Counter())[:wanted]
+        held = _rows(others, prompts, settings, Counter(), manner)[:wanted]
         learn = without(rows, held)
         left_out["also in the eval dataset"] = len(rows) - len(learn)
     else:
@@ -63,13 +70,12 @@ def load_dataset(settings: Settings, secrets: Secrets) -> Dataset:
     return Dataset(learn, watch, test, identity, left_out, source.title, source.on_hub, source.license)
 
 
-def _rows(source: Source, prompts: Prompts, settings: Settings, left_out: Counter[str]) -> list[Row]:
+def _rows(source: Source, prompts: Prompts, settings: Settings, left_out: Counter[str], manner: Manner) -> list[Row]:
     """The rows of a source that may be used; the others are counted."""
     examples = list(source.examples())
     broken = [False] * len(examples)
     if settings.train.audit:
-        audits = asyncio.run(audited(examples, settings.judge, source.count))
-        broken = [bool(a.broken) for a in audits]
+        broken = asyncio.run(broken_golds(examples, settings.judge, manner))
     rows = []
     for example, is_broken in zip(examples, broken, strict=True):
         row = None if is_broken else read(example, prompts)
@@ -78,6 +84,33 @@ def _rows(source: Source, prompts: Prompts, settings: Settings, left_out: Counte
         else:
             rows.append(row)
     return rows
+
+
+async def broken_golds(examples: list[Example], settings: JudgeSettings, manner: Manner = "person") -> list[bool]:
+    """For each example, whether its own query cannot run. Raises StoppedEarlyError on a signal.
+
+    A gold is judged as an answer to itself, which asks for nothing but that it runs: some 1,000 a second, where the
+    command `audit` builds its variants too.
+    """
+    stop, broken, count = Stop(), [False] * len(examples), Count()
+
+    async with Judge(settings) as judge:
+
+        async def one(place: int) -> None:
+            judged = await judge.judge(examples[place], examples[place].gold)
+            broken[place] = judged.verdict is Verdict.GOLD_BROKEN
+            count.done += 1
+
+        with signals(stop), Display("train audit", len(examples), count, sys.stderr, manner=manner) as display:
+
+            async def show() -> None:
+                display.update()
+
+            async with every(1.0, show):
+                await drive(range(len(examples)), one, UNDER_WAY, stop, grace=settings.seconds)
+    if stop.why:
+        raise stop.why
+    return broken
 
 
 def _dealt(held: list[Row], watched: int, tested: int) -> tuple[list[Row], list[Row]]:

@@ -105,6 +105,11 @@ def _nearest_divisor(number: int, wanted: int) -> int:
 def check(settings: Settings) -> None:
     """Everything that settings alone can tell. Raises UsageError for what cannot work, with both numbers."""
     o = settings.train
+    if o.publish_repo_id:
+        raise UsageError(
+            f"--publish-repo-id: {o.publish_repo_id}: models are not published from here yet: leave it out, and "
+            "upload merged/ with `hf upload`"
+        )
     if "grpo" in stages(o):
         batches(o, world_size())
         longest = settings.max_prompt_length + o.max_completion_length
@@ -127,7 +132,12 @@ def check(settings: Settings) -> None:
         raise UsageError("train.use_vllm: server needs train.vllm_server_base_url, the address of `trl vllm-serve`")
     if o.full_finetuning and o.load_in_4bit:
         raise UsageError("train.full_finetuning: weights in 4 bits (train.load_in_4bit) cannot be trained; take one")
-    if o.report_to not in ("none",) and not _installed(o.report_to):
+    if o.sft_stop_at and not (o.sft_eval_steps and o.eval_rows):
+        raise UsageError(
+            f"train.sft_stop_at: {o.sft_stop_at} would never be seen: SFT watches {o.eval_rows} rows every "
+            f"{o.sft_eval_steps} steps; set train.eval_rows and train.sft_eval_steps"
+        )
+    if o.report_to != "none" and not _installed(o.report_to):
         raise UsageError(f"train.report_to: {o.report_to} is not installed: `uv pip install {o.report_to}`")
 
 
@@ -158,9 +168,11 @@ def sft_arguments(settings: Settings, folder: Path, rows: int, forced: dict[str,
     """The arguments of SFTConfig. rows: with an answer to imitate. forced: what the student leaves no choice about."""
     o = settings.train
     steps = o.max_steps or o.sft_max_steps
-    per_step = o.batch_size * o.gradient_accumulation_steps * world_size()
+    accumulated = o.sft_gradient_accumulation_steps or o.gradient_accumulation_steps
+    per_step = o.batch_size * accumulated * world_size()
     return {
         **_optimisation(o, folder, o.learning_rate or o.sft_learning_rate),
+        "gradient_accumulation_steps": accumulated,
         "max_steps": steps or max(1, math.ceil(rows / per_step * o.num_train_sft_epochs)),
         "max_length": None,  # rows that are too long were left out, none is cut
         "completion_only_loss": True,

@@ -9,25 +9,25 @@ run.json                       settings, counts, the table of before and after
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sql_rl import __version__
 from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
 from sql_rl.runs.folder import RunFolder, write_whole
 from sql_rl.settings import Settings
+from sql_rl.terminal.manner import Manner
 from sql_rl.terminal.progress import Count, Display
 from sql_rl.train import plan
 from sql_rl.train.checkpoints import claim, clear
+from sql_rl.train.data import Row
 from sql_rl.train.dataset import Dataset, load_dataset
 from sql_rl.train.jury import Jury
 from sql_rl.train.report import run_json
-from sql_rl.train.stage import METRICS, finish, is_finished, load_weights, run_stage
+from sql_rl.train.stage import METRICS, finish, hush, is_finished, load_weights, run_stage, together
 from sql_rl.train.stop import Stop
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Report:
     unchanged: bool = False
 
 
-def train(settings: Settings, secrets: Secrets) -> Report:
+def train(settings: Settings, secrets: Secrets, manner: Manner = "person") -> Report:
     """Trains the student that the settings name, or carries on.
 
     Raises UsageError (2) for settings, data or a model that cannot work, StoppedEarlyError (3) after a signal,
@@ -57,23 +57,28 @@ def train(settings: Settings, secrets: Secrets) -> Report:
     plan.check(settings)
     folder = RunFolder(plan.folder_of(settings.train))
     if not plan.is_main_process():  # of `accelerate launch`; the first process holds the folder for all
-        return _train(settings, secrets, folder)
+        return _train(settings, secrets, manner, folder)
     with folder.held():
-        return _train(settings, secrets, folder)
+        return _train(settings, secrets, manner, folder)
 
 
-def _train(settings: Settings, secrets: Secrets, folder: RunFolder) -> Report:
+def _train(settings: Settings, secrets: Secrets, manner: Manner, folder: RunFolder) -> Report:
     o = settings.train
     started = time.monotonic()
     if not o.resume:
         clear(folder.path, LEFT)
-    dataset = load_dataset(settings, secrets)
+    dataset = load_dataset(settings, secrets, manner)
+    if o.stage == "sft" and not any(row.answer for row in dataset.learn):
+        raise UsageError(
+            f"{o.dataset_repo_id}: none of its {len(dataset.learn)} rows has accepted reasoning to imitate: distil it "
+            "first (`main.py distill --validate`), or go straight to --stage grpo"
+        )
     claim(folder.path, identity(settings, dataset))
     wanted = plan.stages(o)
     summary = folder.read_summary()
     if summary.get("status") == "finished" and all(is_finished(folder.path, stage) for stage in wanted):
         return Report(folder.path, summary, unchanged=True)
-    return _Run(settings, secrets, folder, dataset, started).go()
+    return _Run(settings, secrets, manner, folder, dataset, started).go()
 
 
 def identity(settings: Settings, dataset: Dataset) -> dict[str, Any]:
@@ -90,10 +95,17 @@ class _Run:
     """One run under way: what its steps share."""
 
     def __init__(
-        self, settings: Settings, secrets: Secrets, folder: RunFolder, dataset: Dataset, started: float
+        self,
+        settings: Settings,
+        secrets: Secrets,
+        manner: Manner,
+        folder: RunFolder,
+        dataset: Dataset,
+        started: float,
     ) -> None:
         self.settings, self.options, self.folder, self.dataset = settings, settings.train, folder, dataset
-        self.started, self.secrets = started, secrets
+        self.started, self.secrets, self.manner = started, secrets, manner
+        self.first = plan.is_main_process()
         self.evaluations_file = folder.path / "evaluations.json"
         self.evaluations: dict[str, Any] = {}
         if self.evaluations_file.exists():
@@ -109,8 +121,9 @@ class _Run:
         rollouts = plan.vllm_arguments(self.settings)
         spec = plan.student_spec(self.settings, fast_inference=rollouts.get("vllm_mode") == "colocate")
         self.student = open_student(spec, self.dataset.corpus(), self.secrets.hf_token)
+        hush()
         for note in self.student.notes:
-            say(note)
+            self._say(note)
         tokens = tokenized(self.dataset.learn, self.student.tokenizer)
         asked = fitting(tokens, self.settings.max_prompt_length)
         taught = imitable(asked, self.settings.max_seq_length)
@@ -124,19 +137,25 @@ class _Run:
             check_student(self.student, self.settings, asked[0].row, jury, rollouts)
             self._measure("before", worth=self.student.backend != "micro")
             for number, stage in enumerate(stages):
+                stop.check(f"before {stage}")
                 if not is_finished(path, stage):
                     if number and stages[number - 1] == "sft":
-                        load_weights(self.student, path / "sft" / "final")
+                        self._load("sft")
                     rows = taught if stage == "sft" else asked
                     self._stage(stage, rows, stop, stages[number + 1 :])
-                    finish(self.student, path, stage)
+                    if self.first:
+                        finish(self.student, path, stage)
+                    together()
                 self._measure(stage)
+            if not self.first:
+                return Report(path, {})
+            stop.check("before the export")
             self._load(stages[-1])
-            exported = export(self.student, path, self.dataset.test or self.dataset.watch, o.max_completion_length)
+            rows = self.dataset.test or self.dataset.watch or self.dataset.learn
+            exported = export(self.student, path, rows, o.max_completion_length)
         summary = run_json(self.settings, self.dataset, self.student, stages, self.evaluations, path, exported)
         summary["seconds"] = round(time.monotonic() - self.started, 3)
-        if plan.is_main_process():
-            self.folder.write_summary(summary)
+        self.folder.write_summary(summary)
         return Report(path, summary)
 
     def _stages(self, taught: "list[Tokens]", asked: "list[Tokens]") -> tuple[plan.Stage, ...]:
@@ -148,13 +167,13 @@ class _Run:
                 "(max_prompt_length): raise it, or take rows with smaller databases"
             )
         if "sft" in stages and not taught:
-            if o.stage == "sft":
-                raise UsageError(
-                    f"{o.dataset_repo_id}: none of its rows has accepted reasoning to imitate: distil it first "
-                    "(`main.py distill --validate`), or go straight to --stage grpo"
-                )
-            say(f"{o.dataset_repo_id} has no accepted reasoning to imitate: SFT is left out")
-            stages = ("grpo",)
+            self._say(f"{o.dataset_repo_id} has no accepted reasoning that fits: SFT is left out")
+            stages = tuple(stage for stage in stages if stage != "sft")
+        if not stages:
+            raise UsageError(
+                f"{o.dataset_repo_id}: every answer has over {self.settings.max_seq_length} tokens with its prompt "
+                "(max_seq_length): raise it"
+            )
         groups = plan.batches(o, plan.world_size()).groups
         if "grpo" in stages and len(asked) < groups:
             raise UsageError(
@@ -163,6 +182,12 @@ class _Run:
             )
         return stages
 
+    def _evaluate(self, rows: list[Row]) -> "Evaluation":
+        from sql_rl.train.evaluation import evaluate
+
+        o = self.options
+        return evaluate(self.student, rows, self.jury, o.max_completion_length, o.eval_batch_size)
+
     def _load(self, stage: str) -> None:
         """Gives the student the best weights of a finished stage."""
         best = self.folder.path / stage / "best"
@@ -170,22 +195,16 @@ class _Run:
 
     def _measure(self, name: str, worth: bool = True) -> None:
         """Greedy EX on the test rows, once; the weights that `name` left are in the student."""
-        from sql_rl.train.evaluation import evaluate
-
-        if name in self.evaluations or not worth or not self.dataset.test or not plan.is_main_process():
+        if name in self.evaluations or not worth or not self.dataset.test or not self.first:
             return
         if name != "before":
             self._load(name)
-        o = self.options
-        found: Evaluation = evaluate(
-            self.student, self.dataset.test, self.jury, o.max_completion_length, o.eval_batch_size
-        )
-        say(f"{name}: greedy EX {100 * found.ex:.1f} % of {len(found.scorable)} test rows")
+        found = self._evaluate(self.dataset.test)
+        self._say(f"{name}: greedy EX {100 * found.ex:.1f} % of {len(found.scorable)} test rows")
         self.evaluations[name] = found.as_dict() | {"right": found.scorable}
         write_whole(self.evaluations_file, json.dumps(self.evaluations) + "\n")
 
     def _stage(self, stage: plan.Stage, rows: "list[Tokens]", stop: Stop, later: tuple[str, ...]) -> None:
-        from sql_rl.train.evaluation import evaluate
         from sql_rl.train.rewards import parts
         from sql_rl.train.sampler import DifficultySampler
         from sql_rl.train.scoring import Scoring
@@ -212,19 +231,19 @@ class _Run:
                 o.difficulty_sampling,
             )
         steps, count = arguments["max_steps"], Count()
-        say(f"{stage}: {steps} steps over {len(rows)} rows, into {path}")
-        with Display(f"train {stage}", steps, count, sys.stderr, unit="steps") as display:
-            recorder = Recorder(stage, path, scoring, o.sample_rows, display, count)
+        self._say(f"{stage}: {steps} steps over {len(rows)} rows, into {path}")
+        with Display(f"train {stage}", steps, count, sys.stderr, unit="steps", manner=self.manner) as display:
+            recorder = Recorder(stage, path, scoring, o.sample_rows, display, count, self._say)
             callbacks: list[Any] = [recorder]
-            if stage == "grpo" and self.dataset.watch and plan.is_main_process():
+            if self.dataset.watch and (stage == "grpo" or o.sft_eval_steps) and self.first:
                 evaluator = Evaluator(
                     self.student,
-                    lambda: evaluate(
-                        self.student, self.dataset.watch, self.jury, o.max_completion_length, o.eval_batch_size
-                    ),
-                    o.eval_steps,
+                    lambda: self._evaluate(self.dataset.watch),
+                    o.eval_steps if stage == "grpo" else o.sft_eval_steps,
                     path / stage / "best",
                     recorder,
+                    from_start=stage == "grpo",
+                    stop_at=o.sft_stop_at if stage == "sft" else None,
                 )
                 callbacks.append(evaluator)
             keeper = Keeper(sampler, evaluator)
@@ -239,14 +258,7 @@ class _Run:
                 trainer = grpo_trainer(self.student, rows, scoring, sampler, o.resample_groups, arguments, callbacks)
             run_stage(trainer, keeper, stop, path, stage, later)
 
-
-def say(line: str) -> None:
-    """A line for whoever watches, from the first process only."""
-    if os.environ.get("RANK", "0") == "0":
-        print(line, file=sys.stderr)
-
-
-def versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {"sql-rl": __version__} | {name: version(name) for name in ("torch", "transformers", "trl", "peft")}
+    def _say(self, line: str) -> None:
+        """A line for whoever watches, from the first process only."""
+        if self.first and self.manner != "quiet":
+            print(line, file=sys.stderr)

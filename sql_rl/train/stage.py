@@ -41,6 +41,9 @@ def run_stage(
     Raises StoppedEarlyError after a signal, when its checkpoint is whole; SqlRlError where the disk is full or CUDA's
     memory runs out: the last whole checkpoint stays.
     """
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)  # prints every step to stdout, which is the result's
     checkpoint = last_checkpoint(folder / stage)
     start = checkpoint.step if checkpoint else 0
     for name in METRICS:
@@ -50,6 +53,24 @@ def run_stage(
     _guarded(lambda: trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None), folder, stage)
     stop.check(f"at step {trainer.state.global_step} of {stage}")
     return Ran(trainer.state.global_step, start)
+
+
+def hush() -> None:
+    """The libraries' own progress bars would tear ours; what a run has to say, it says itself."""
+    import datasets
+    import transformers
+
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+
+
+def together() -> None:
+    """Where several processes train: none goes on before all are here."""
+    import torch
+
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
 
 
 def finish(student: "Student", folder: Path, stage: str) -> None:

@@ -5,7 +5,6 @@ transformers' callbacks, one for each of these, so that the trainers stay TRL's.
 
 import json
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,7 +42,17 @@ class Stopper(TrainerCallback):
 class Recorder(TrainerCallback):
     """Writes metrics.jsonl and samples.jsonl, and shows the step on the terminal. kept: completions of each step."""
 
-    def __init__(self, stage: str, folder: Path, scoring: Scoring | None, kept: int, display: Display, count: Count):
+    def __init__(
+        self,
+        stage: str,
+        folder: Path,
+        scoring: Scoring | None,
+        kept: int,
+        display: Display,
+        count: Count,
+        say: Callable[[str], None],
+    ) -> None:
+        self._say = say
         self._stage, self._scoring, self._kept = stage, scoring, kept
         self._metrics, self._samples = Lines(folder / "metrics.jsonl"), Lines(folder / "samples.jsonl")
         self._display, self._count, self._last = display, count, time.monotonic()
@@ -58,7 +67,7 @@ class Recorder(TrainerCallback):
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
     ) -> None:
-        if any(name in logs for name in _ONCE):
+        if any(name in logs for name in _ONCE) or not state.is_world_process_zero:
             return
         now = time.monotonic()
         self._metrics.add(self._stage, state.global_step, [logs | {"seconds/step": round(now - self._last, 4)}])
@@ -70,6 +79,8 @@ class Recorder(TrainerCallback):
         """A greedy evaluation, as a line of metrics; its time is no step's."""
         self._metrics.add(self._stage, step, [{f"eval/{k}": v for k, v in found.as_dict().items()}])
         self._last += found.seconds
+        right, rows = sum(found.scorable), len(found.scorable)
+        self._say(f"{self._stage}, step {step}: greedy EX {100 * found.ex:.1f} % ({right} of {rows} watched rows)")
 
 
 def samples(scoring: Scoring, kept: int) -> Iterator[dict[str, Any]]:
@@ -90,25 +101,43 @@ def samples(scoring: Scoring, kept: int) -> Iterator[dict[str, Any]]:
 class Evaluator(TrainerCallback):
     """Greedy evaluation every so many steps; the best student so far is kept in `folder`.
 
-    best: {"step", "ex"} of it. Of equals the earlier one stays: it has drifted less.
+    best: {"step", "ex"} of it. Of equals the earlier one stays: it has drifted less. from_start: the student is looked
+    at before the first step too. stop_at: training ends when EX reaches it, None trains to the end.
     """
 
     def __init__(
-        self, student: Student, evaluate: Callable[[], Evaluation], every: int, folder: Path, recorder: Recorder
+        self,
+        student: Student,
+        evaluate: Callable[[], Evaluation],
+        every: int,
+        folder: Path,
+        recorder: Recorder,
+        from_start: bool,
+        stop_at: float | None = None,
     ) -> None:
         self._student, self._evaluate, self._every = student, evaluate, every
         self._folder, self._recorder = folder, recorder
+        self._from_start, self._stop_at = from_start, stop_at
         self.best: dict[str, Any] | None = None
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if state.global_step == state.max_steps or (self._every and state.global_step % self._every == 0):
-            self.look(state.global_step)
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """What training makes worse is not kept: the student as the stage found it is the first to beat."""
+        if state.global_step == 0 and self._from_start:
+            self._look(0)
 
-    def look(self, step: int) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        step = state.global_step
+        if step == state.max_steps or (self._every and step % self._every == 0):
+            ex = self._look(step)
+            control.should_training_stop |= self._stop_at is not None and ex >= self._stop_at
+        return control
+
+    def _look(self, step: int) -> float:
         """Evaluates now, and keeps the student if it is the best so far."""
         found = self._evaluate()
         self._recorder.evaluated(step, found)
-        print(f"step {step}: greedy EX {100 * found.ex:.1f} % of {len(found.scorable)} watched rows", file=sys.stderr)
         if self.best is None or found.ex > self.best["ex"]:
             best = {"step": step, "ex": found.ex}
             fresh = self._folder.with_name(f".{self._folder.name}.new")
@@ -118,6 +147,7 @@ class Evaluator(TrainerCallback):
             shutil.rmtree(self._folder, ignore_errors=True)
             fresh.replace(self._folder)
             self.best = best
+        return found.ex
 
 
 class Keeper(TrainerCallback):

@@ -1,0 +1,225 @@
+"""Whole runs with a micro student: both stages, interrupted in every way, and what they leave.
+
+One run goes through unbroken; another, of the same settings, is stopped by SIGTERM, finds the disk full, is killed,
+and is carried on each time. Both have to end with the same completions and the same weights.
+"""
+
+import json
+import resource
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from support import wait_until, write_rows
+
+from sql_rl.configure import Secrets, load
+from sql_rl.errors import UsageError
+from sql_rl.train.metrics import Lines
+from sql_rl.train.run import train
+
+CONTEXT = "CREATE TABLE shop (id INT, town TEXT); INSERT INTO shop VALUES (1, 'Ulm'), (2, 'Bonn'), (3, 'Ulm')"
+ASKS = {
+    "count shops": "SELECT COUNT(*) FROM shop",
+    "list towns": "SELECT town FROM shop",
+    "highest id": "SELECT MAX(id) FROM shop",
+    "list ids": "SELECT id FROM shop",
+}
+TRAIN = {
+    "model": "micro",
+    "dataset_repo_id": "rows.jsonl",
+    "output_dir": "out",
+    "templates": "templates",
+    "eval_rows": 8,
+    "test_rows": 16,
+    "sft_learning_rate": 5e-3,
+    "sft_max_steps": 40,
+    "warmup_ratio": 0.1,
+    "batch_size": 8,
+    "gradient_accumulation_steps": 2,
+    "num_generations": 4,
+    "grpo_learning_rate": 1e-3,
+    "grpo_max_steps": 12,
+    "temperature": 1.0,
+    "max_completion_length": 32,
+    "resample_groups": 1,
+    "save_steps": 4,
+    "eval_steps": 4,
+    "sample_rows": 16,
+}
+
+
+def prepared(folder: Path, **train: Any) -> Path:
+    """A folder with rows, prompt templates and a config."""
+    folder.mkdir(exist_ok=True)
+    rows = [
+        {
+            "id": number,
+            "sql_prompt": f"{ask} {number}",
+            "sql_context": f"{CONTEXT}, ({10 + number % 10}, 'Jena')",
+            "sql": sql,
+            "generation": f"<think>{ask}</think><sql>{sql}</sql>",
+            "validation": "valid",
+        }
+        for number, (ask, sql) in enumerate(list(ASKS.items()) * 30)
+    ]
+    broken = rows[0] | {"sql_prompt": "broken", "sql": "SELECT nothing FROM nowhere"}
+    write_rows(folder / "rows.jsonl", [*rows, broken])
+    (folder / "templates").mkdir(exist_ok=True)
+    for name, text in {"system": "$style", "style-free": "SQL.", "user": "$context $question"}.items():
+        (folder / "templates" / f"{name}.md").write_text(text)
+    settings = {"max_prompt_length": 200, "max_seq_length": 400, "judge": {"variants": 2}, "train": TRAIN | train}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    return folder
+
+
+def run_here(folder: Path, monkeypatch: pytest.MonkeyPatch, **flags: Any) -> dict[str, Any]:
+    """The run of a folder, in this process."""
+    monkeypatch.chdir(folder)
+    settings, _ = load({f"train.{k}": v for k, v in flags.items()}, environ={}, folder=folder)
+    return train(settings, Secrets()).summary
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    folder = prepared(tmp_path_factory.mktemp("unbroken"))
+    with pytest.MonkeyPatch.context() as patch:
+        summary = run_here(folder, patch)
+    return SimpleNamespace(folder=folder / "out", summary=summary)
+
+
+def lines(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The lines of a file without what time alone changes."""
+    return [
+        {k: v for k, v in line.items() if "seconds" not in k and k != "step_time"}
+        for line in Lines(folder / name).read()
+    ]
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model" / "model.safetensors").read_bytes()
+
+
+def test_both_stages_and_what_they_leave(unbroken):
+    summary, metrics = unbroken.summary, Lines(unbroken.folder / "metrics.jsonl").read()
+    assert (summary["status"], summary["stages"]) == ("finished", ["sft", "grpo"])
+    assert summary["rows"]["left_out"] == {"gold broken": 1}
+    assert summary["rows"]["watch"] == 8
+    assert [summary["evaluations"][name]["rows"] for name in ("sft", "grpo")] == [16, 16]
+    assert summary["differences"][0]["from"] == "sft"
+    assert summary["exported"]["verified"]["prompts"] == 16
+    steps = [m for m in metrics if m["stage"] == "grpo" and "reward" in m]
+    assert [m["step"] for m in steps] == list(range(1, 13))
+    assert [m["step"] for m in metrics if m["stage"] == "grpo" and "eval/ex" in m] == [0, 4, 8, 12]
+    for m in steps:
+        assert {"reward", "rewards/execution/mean", "rewards/format/mean", "completions/mean_length"} < m.keys()
+        assert sum(v for k, v in m.items() if k.startswith("verdicts/")) == pytest.approx(1, abs=1e-4)
+        assert 0 < m["seconds/rewards"] < m["seconds/step"]
+    sampled = Lines(unbroken.folder / "samples.jsonl").read()
+    assert {s["step"] for s in sampled} == set(range(1, 13))
+    assert {"question", "text", "verdict", "rewards"} < sampled[0].keys()
+    assert not list(unbroken.folder.glob("*/checkpoint-*"))
+
+
+def test_the_reward_rises(unbroken):
+    rewards = [m["reward"] for m in Lines(unbroken.folder / "metrics.jsonl").read() if "reward" in m]
+    assert sum(rewards[-4:]) > sum(rewards[:4]) + 0.4  # a tenth a step
+
+
+def test_the_export_loads_in_plain_transformers(unbroken):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(unbroken.folder / "merged")
+    tokenizer = AutoTokenizer.from_pretrained(unbroken.folder / "merged")
+    asked = [{"role": "system", "content": "SQL."}, {"role": "user", "content": f"{CONTEXT} list towns 5"}]
+    ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    text = tokenizer.decode(model.generate(**ids, max_new_tokens=32, do_sample=False)[0])
+    assert "</think>" in text
+    assert "<sql>" in text
+
+
+def test_a_finished_run_is_not_run_again(unbroken, monkeypatch):
+    before = weights(unbroken.folder)
+    assert run_here(unbroken.folder.parent, monkeypatch)["seconds"] == unbroken.summary["seconds"]
+    assert weights(unbroken.folder) == before
+
+
+def test_a_checkpoint_of_other_settings_is_refused(unbroken, monkeypatch):
+    with pytest.raises(UsageError, match=r"grpo_learning_rate was 0.001, now it is 0.01.*--no-resume"):
+        run_here(unbroken.folder.parent, monkeypatch, grpo_learning_rate=0.01)
+
+
+def test_a_run_that_is_interrupted_ends_as_the_unbroken_one(
+    unbroken, tmp_path, command, clean_environ, monkeypatch: pytest.MonkeyPatch
+):
+    folder = prepared(tmp_path / "broken")
+
+    def start(**more: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command("train"),
+            cwd=folder,
+            env=clean_environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **more,
+        )
+
+    def reached(stage: str, step: int) -> Callable[[], bool]:
+        return lambda: any(
+            line["stage"] == stage and line["step"] >= step for line in Lines(folder / "out" / "metrics.jsonl").read()
+        )
+
+    process = start()
+    wait_until(reached("sft", 5), 300)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 3, said
+    assert "stopped by SIGTERM at step" in said
+    (stopped,) = (folder / "out" / "sft").glob("checkpoint-*[!4]") or [None]
+    assert (stopped / "state.json").exists()
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    process = start(preexec_fn=small_disk)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 1, said
+    assert "the disk is full" in said.splitlines()[-1]
+    assert (stopped / "state.json").exists()
+
+    process = start()
+    wait_until(reached("grpo", 6), 300)
+    process.kill()
+    process.communicate(timeout=60)
+    assert (folder / "out" / "grpo" / "checkpoint-4" / "state.json").exists()
+
+    summary = run_here(folder, monkeypatch)
+    assert summary["evaluations"]["grpo"]["ex"] == unbroken.summary["evaluations"]["grpo"]["ex"]
+    assert lines(folder / "out", "samples.jsonl") == lines(unbroken.folder, "samples.jsonl")
+    assert lines(folder / "out", "metrics.jsonl") == lines(unbroken.folder, "metrics.jsonl")
+    assert weights(folder / "out") == weights(unbroken.folder)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"dataset_repo_id": "plain.jsonl", "stage": "sft"}, "none of its 60 rows has accepted reasoning to imitate"),
+        ({"dataset_repo_id": "nowhere.jsonl"}, "nowhere.jsonl: no such file or dataset"),
+        ({"num_generations": 5}, "num_generations: 5 does not divide the 16 completions"),
+        ({"model": "nowhere/"}, "nowhere"),
+        ({"publish_repo_id": "me/model"}, "--publish-repo-id: me/model"),
+    ],
+)
+def test_bad_input_is_one_line_before_any_step(tmp_path, monkeypatch, flags, said):
+    folder = prepared(tmp_path)
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()][:60]
+    write_rows(folder / "plain.jsonl", [{k: v for k, v in r.items() if k != "generation"} for r in rows])
+    with pytest.raises(UsageError, match=said) as refused:
+        run_here(folder, monkeypatch, eval_rows=0, test_rows=0, audit=False, **flags)
+    assert "\n" not in str(refused.value)
+    assert not (folder / "out" / "metrics.jsonl").exists()
