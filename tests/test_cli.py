@@ -112,7 +112,7 @@ WRONG = {
     "publishing": ((*SAMPLE, "--publish"), 2, "HF_TOKEN is missing"),
     "Groq": (("distill", "--provider", "groq", "--dataset-repo-id", "sample"), 2, "API_KEY is missing"),
     "HuggingFace": (("distill", "--provider", "HuggingFace", "--dataset-repo-id", "sample"), 2, "HF_TOKEN is missing"),
-    "train": (("train", "--model", "a/b"), 2, "train is not there yet"),
+    "groups that do not fit": (("train", "--batch-size", "3"), 2, "8 does not divide the 12 completions"),
     "no config": ((*SAMPLE, "--config", "no.yaml"), 2, "no.yaml: cannot be read"),
 }
 
