@@ -15,7 +15,7 @@ async def test_never_more_under_way_than_allowed_and_nothing_left_out():
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
         under_way -= 1
         done.append(item)
 
