@@ -18,7 +18,7 @@ from sql_rl.train.jury import Jury
 from sql_rl.train.rewards import Scored, parts
 
 BROKEN_SQL = "SELECT nothing_of_this_name FROM nowhere_to_be_found"
-SHIFT = 0.05  # added to an adapter's weights: enough to be seen in bfloat16, undone at once
+SHIFT = 0.05  # added to an adapter's weights: enough to be seen in bfloat16
 
 
 def check_student(student: Student, settings: Settings, row: Row, jury: Jury, rollouts: dict[str, Any]) -> None:
@@ -67,23 +67,33 @@ def check_rollouts(student: Student, rollouts: dict[str, Any]) -> None:
 
 
 def check_adapter(student: Student, row: Row) -> None:
-    """Changing the adapter's weights has to change what the model thinks of a prompt; otherwise nothing is trained."""
+    """Changing the adapter has to change what rollouts come from; otherwise they stay on the initial weights.
+
+    Seen in the logits behind a prompt; where vLLM has the weights (fast_inference), in what it writes.
+    """
     import torch
 
-    device = next(student.model.parameters()).device
-    ids = student.tokenizer(
-        render_prompt(student.tokenizer, row.prompt), add_special_tokens=False, return_tensors="pt"
-    )["input_ids"].to(device)
     adapter = [p for name, p in student.model.named_parameters() if p.requires_grad and "lora_B" in name]
     with torch.no_grad():
-        before = student.model(ids).logits[:, -1].float()
+        before = _seen(student, row)
+        kept = [parameter.clone() for parameter in adapter]
         for parameter in adapter:
             parameter.add_(SHIFT)
-        after = student.model(ids).logits[:, -1].float()
-        for parameter in adapter:
-            parameter.sub_(SHIFT)
-    if not adapter or torch.equal(before, after):
+        after = _seen(student, row)
+        for parameter, value in zip(adapter, kept, strict=True):
+            parameter.copy_(value)
+    if before == after:
         raise UsageError(
-            f"{student.name}: the adapter has no effect on the model ({len(adapter)} matrices are trained): "
-            "name modules that it has in train.lora_targets"
+            f"{student.name}: changing its adapter ({len(adapter)} matrices) changes nothing in its rollouts: name "
+            "modules that the model has in train.lora_targets, or take train.use_vllm no"
         )
+
+
+def _seen(student: Student, row: Row) -> str | list[float]:
+    """What the weights make of a prompt."""
+    if student.fast_inference:
+        return student.generate([row.prompt], max_tokens=16)[0].text
+    prompt = render_prompt(student.tokenizer, row.prompt)
+    ids = student.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    device = next(student.model.parameters()).device
+    return student.model(ids.to(device)).logits[0, -1].tolist()
