@@ -92,6 +92,7 @@ def generation_arguments(
         max_new_tokens=max_tokens,
         do_sample=False,
         repetition_penalty=1.0,
+        use_cache=True,  # trainers switch it off in the model's config
         eos_token_id=stop_tokens(model, tokenizer),
         pad_token_id=tokenizer.pad_token_id,
     )
@@ -131,15 +132,13 @@ def stop_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") 
 
 @contextmanager
 def evaluating(model: "PreTrainedModel") -> Iterator[None]:
-    """Without dropout, and with a cache, whatever the trainer has set; as it was afterwards."""
-    training, cache = model.training, model.config.use_cache
+    """Without dropout; afterwards as it was."""
+    training = model.training
     model.eval()
-    model.config.use_cache = True
     try:
         yield
     finally:
         model.train(training)
-        model.config.use_cache = cache
 
 
 def gumbel_noise(

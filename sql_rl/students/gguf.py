@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from sql_rl.errors import UsageError
+from sql_rl.students.memory import GB, free_memory
 
 
 def cache_folder() -> Path:
@@ -31,6 +32,11 @@ def unpacked(file: Path, cache: Path | None = None) -> Path:
         return folder
     if file.open("rb").read(4) != b"GGUF":
         raise UsageError(f"{file} is no GGUF file (its first bytes are not GGUF)")
+    if stat.st_size > (free := free_memory("cpu")):
+        raise UsageError(
+            f"{file} needs more than its {stat.st_size / GB:.1f} GB of memory, but {free / GB:.1f} GB are free: "
+            "take a smaller model"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{file.stem}-"))
     try:

@@ -8,8 +8,8 @@ from sql_rl.errors import UsageError
 from sql_rl.prompts import Message
 from sql_rl.students.chat_template import render_prompt
 from sql_rl.students.generation import context_length, evaluating, generate, generation_arguments
-from sql_rl.students.loading import load, with_adapter
-from sql_rl.students.memory import check_fits, device_name, free_memory, parameters
+from sql_rl.students.loading import load, loadable, with_adapter
+from sql_rl.students.memory import check_fits, device_name, explaining_out_of_memory, free_memory, parameters
 from sql_rl.students.plain import refuse_four_bit
 from sql_rl.students.source import locate
 from sql_rl.students.student import Generation
@@ -43,10 +43,11 @@ class LocalModel:
         refuse_four_bit(source, device)
         weights = source.base or source
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
-        if weights.kind == "weights" and not weights.four_bit:
-            count = parameters(weights.place, token)
+        if not weights.four_bit:
+            count = parameters(loadable(weights), token)
             check_fits(weights.name, count, dtype.itemsize, free_memory(device), "take a smaller model")
-        model, self.tokenizer, self.notes = load(source, dtype, device, token)
+        with explaining_out_of_memory("take a smaller model"):
+            model, self.tokenizer, self.notes = load(source, dtype, device, token)
         if source.kind == "adapter":
             model = with_adapter(model, source, token).merge_and_unload()
         self.name = name

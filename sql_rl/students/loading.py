@@ -1,5 +1,6 @@
 """Loading: from a Source to a transformers model and a tokenizer that lacks nothing, with each failure in one line."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,16 @@ def load(
     weights = source.base if source.base is not None else source
     if weights.kind == "adapter":
         raise UsageError(f"{source.name} is an adapter on an adapter ({weights.name}): merge that one first")
-    place = str(unpacked(Path(weights.place))) if weights.kind == "gguf" else weights.place
+    place = loadable(weights)
     tokenizer = load_tokenizer(source, place, token)
     notes = prepare(tokenizer, source.name)
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            place, dtype=dtype, token=token, quantization_config=quantization, device_map={"": device}
+            place,
+            dtype=dtype,
+            token=token,
+            quantization_config=quantization,
+            device_map={"": device_of_process(device)},
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UsageError(f"{weights.name}: transformers cannot load it: {_first_line(error)}") from error
@@ -50,6 +55,16 @@ def load(
     model.name_or_path = model.config._name_or_path = weights.place
     model.generation_config.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id
     return model, tokenizer, notes
+
+
+def loadable(weights: Source) -> str:
+    """What transformers opens: a Hub id or a folder; a GGUF file is unpacked into one."""
+    return str(unpacked(Path(weights.place))) if weights.kind == "gguf" else weights.place
+
+
+def device_of_process(device: str) -> str:
+    """Of several processes on a machine (`accelerate launch`) each has a GPU of its own."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
 
 
 def load_tokenizer(source: Source, place: str, token: str | None) -> "PreTrainedTokenizerBase":

@@ -66,8 +66,8 @@ def check_fits(name: str, count: int, bytes_each: float, free: int, way_out: str
 
 
 @contextmanager
-def explaining_out_of_memory(knobs: str) -> Iterator[None]:
-    """Turns a GPU's or the machine's out-of-memory error into one line that names the settings to turn."""
+def explaining_out_of_memory(way_out: str) -> Iterator[None]:
+    """Turns a GPU's or the machine's out-of-memory error into one line with the way out: the settings to turn."""
     import torch
 
     try:
@@ -80,7 +80,7 @@ def explaining_out_of_memory(knobs: str) -> Iterator[None]:
             if not allocator:
                 raise
         first = said.partition(". ")[0]
-        raise SqlRlError(f"out of memory: {first}; lower {knobs}") from error
+        raise SqlRlError(f"out of memory: {first}; {way_out}") from error
 
 
 def device_name() -> str:

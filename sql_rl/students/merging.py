@@ -30,29 +30,27 @@ def save_merged(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", 
 
 def merged_state(base: "PreTrainedModel", dtype: "torch.dtype") -> dict[str, "torch.Tensor"]:
     """The model's weights by the names that they have without an adapter, each with its delta, in `dtype` on the CPU.
+    Quantized weights are unpacked.
 
     base: the transformers model, with PEFT's LoRA layers in the place of its own where it has an adapter.
     """
     import torch
-    from peft.tuners.lora import LoraLayer
     from peft.utils.integrations import dequantize_module_weight
 
-    adapted = {name: module for name, module in base.named_modules() if isinstance(module, LoraLayer)}
+    modules = dict(base.named_modules())
     state = {}
     for key, tensor in base.state_dict().items():
-        layer, found, parameter = key.rpartition(".base_layer.")
-        if not found:
-            if not any(key.startswith(f"{name}.lora_") for name in adapted):
-                state[key] = tensor
-        elif parameter == "weight":
-            module = adapted[layer]
-            weight = dequantize_module_weight(module.get_base_layer()).float()
-            for adapter in module.active_adapters:
-                weight = weight + module.get_delta_weight(adapter).float()
-            state[f"{layer}.weight"] = weight
-        elif parameter == "bias":
-            state[f"{layer}.bias"] = tensor
-        # What is left are the scales of quantized weights, which are in the weight by now.
+        owner, _, parameter = key.rpartition(".")
+        if ".lora_" in key or owner not in modules:
+            continue  # an adapter's own matrices, and the scales of quantized weights
+        if parameter == "weight" and not torch.is_floating_point(tensor):
+            tensor = dequantize_module_weight(modules[owner])  # noqa: PLW2901
+        layer = owner.removesuffix(".base_layer")
+        if layer != owner and parameter == "weight":
+            tensor = tensor.float()  # noqa: PLW2901
+            for adapter in modules[layer].active_adapters:
+                tensor = tensor + modules[layer].get_delta_weight(adapter).float()  # noqa: PLW2901
+        state[f"{layer}.{parameter}" if layer else parameter] = tensor
     return {
         key: tensor.detach().to("cpu", dtype) if torch.is_floating_point(tensor) else tensor.detach().cpu()
         for key, tensor in state.items()

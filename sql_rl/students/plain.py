@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 from sql_rl.errors import UsageError
 from sql_rl.prompts import Message
 from sql_rl.students.generation import generate
-from sql_rl.students.loading import load, with_adapter
-from sql_rl.students.memory import check_fits, device_name, free_memory, parameters, training_bytes
+from sql_rl.students.loading import load, loadable, with_adapter
+from sql_rl.students.memory import (
+    check_fits,
+    device_name,
+    explaining_out_of_memory,
+    free_memory,
+    parameters,
+    training_bytes,
+)
 from sql_rl.students.merging import save_merged
 from sql_rl.students.source import Source
 from sql_rl.students.student import Backend, Generation, Kind, StudentSpec
@@ -68,6 +75,7 @@ def open_plain(source: Source, spec: StudentSpec, token: str | None, reason: str
     Raises UsageError for what does not run here, does not fit, or has no such modules.
     """
     import torch
+    from peft import prepare_model_for_kbit_training
 
     device = device_name()
     refuse_four_bit(source, device)
@@ -75,22 +83,19 @@ def open_plain(source: Source, spec: StudentSpec, token: str | None, reason: str
     half = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float16
     dtype = torch.float32 if kind == "full" or device == "cpu" else half
     weights = source.base or source
-    if weights.kind == "weights":
-        check_fits(
-            weights.name,
-            parameters(weights.place, token),
-            training_bytes(kind, dtype.itemsize),
-            free_memory(device),
-            "take a smaller model, or --model micro to try things out"
-            if kind != "full"
-            else "set full_finetuning: false for LoRA, or take a smaller model",
-        )
-    model, tokenizer, notes = load(source, dtype, device, token, _nf4(half) if kind == "qlora" else None)
+    smaller = "take a smaller model, or --model micro to try things out"
+    way_out = f"set train.full_finetuning to false (LoRA), or {smaller}" if kind == "full" else smaller
+    count = parameters(loadable(weights), token)
+    check_fits(weights.name, count, training_bytes(kind, dtype.itemsize), free_memory(device), way_out)
+    with explaining_out_of_memory(way_out):
+        model, tokenizer, notes = load(source, dtype, device, token, _nf4(half) if kind == "qlora" else None)
+    if kind == "qlora":
+        model = prepare_model_for_kbit_training(model)
     if source.kind == "adapter":
         model = with_adapter(model, source, token, trainable=True)
         model = model.merge_and_unload() if kind == "full" else model
     elif kind != "full":
-        model = _with_new_adapter(model, spec, kind)
+        model = _with_new_adapter(model, spec)
     how = {"lora": "LoRA", "qlora": "QLoRA", "full": "all weights"}[kind]
     where = "the CPU" if device == "cpu" else "the GPU"
     loaded = "4 bits" if kind == "qlora" else f"{8 * dtype.itemsize} bits"
@@ -125,12 +130,10 @@ def _nf4(compute: Any) -> Any:
     )
 
 
-def _with_new_adapter(model: "PreTrainedModel", spec: StudentSpec, kind: Kind) -> "PreTrainedModel":
+def _with_new_adapter(model: "PreTrainedModel", spec: StudentSpec) -> "PreTrainedModel":
     import torch
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from peft import LoraConfig, get_peft_model
 
-    if kind == "qlora":
-        model = prepare_model_for_kbit_training(model)
     config = LoraConfig(
         r=spec.lora_rank,
         lora_alpha=spec.lora_alpha,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sql_rl.errors import UsageError
 from sql_rl.prompts import Message
-from sql_rl.students.memory import device_name
+from sql_rl.students.memory import device_name, explaining_out_of_memory
 from sql_rl.students.source import Source
 from sql_rl.students.student import Generation, Kind, StudentSpec
 
@@ -124,41 +124,43 @@ def open_unsloth(source: Source, spec: StudentSpec, token: str | None) -> Unslot
         raise UsageError(
             "full_finetuning has no vLLM rollouts inside Unsloth: set use_vllm to false, or full_finetuning to false"
         )
+    import torch
     from unsloth import FastLanguageModel
 
     from sql_rl.students.chat_template import prepare
 
-    try:
-        model, tokenizer = FastLanguageModel.from_pretrained(
-            model_name=source.place,
-            max_seq_length=spec.max_seq_length,
-            load_in_4bit=spec.load_in_4bit and not spec.full_finetuning,
-            load_in_16bit=not spec.load_in_4bit and not spec.full_finetuning,
-            full_finetuning=spec.full_finetuning,
-            token=token,
-            fast_inference=spec.fast_inference,
-            gpu_memory_utilization=spec.gpu_memory_utilization,
-            max_lora_rank=spec.lora_rank,
-            random_state=spec.seed,
-        )
-        if not spec.full_finetuning and source.kind != "adapter":
-            model = FastLanguageModel.get_peft_model(
-                model,
-                r=spec.lora_rank,
-                target_modules=list(spec.lora_targets),
-                lora_alpha=spec.lora_alpha,
-                lora_dropout=spec.lora_dropout,
-                use_gradient_checkpointing="unsloth",
+    with explaining_out_of_memory(
+        "set train.load_in_4bit, lower max_seq_length or gpu_memory_utilization, or take a smaller model"
+    ):
+        try:
+            model, tokenizer = FastLanguageModel.from_pretrained(
+                model_name=source.place,
+                max_seq_length=spec.max_seq_length,
+                load_in_4bit=spec.load_in_4bit and not spec.full_finetuning,
+                load_in_16bit=not spec.load_in_4bit and not spec.full_finetuning,
+                full_finetuning=spec.full_finetuning,
+                token=token,
+                fast_inference=spec.fast_inference,
+                gpu_memory_utilization=spec.gpu_memory_utilization,
+                max_lora_rank=spec.lora_rank,
                 random_state=spec.seed,
             )
-    except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        import torch
-
-        if isinstance(error, torch.OutOfMemoryError):
+            if not spec.full_finetuning and source.kind != "adapter":
+                model = FastLanguageModel.get_peft_model(
+                    model,
+                    r=spec.lora_rank,
+                    target_modules=list(spec.lora_targets),
+                    lora_alpha=spec.lora_alpha,
+                    lora_dropout=spec.lora_dropout,
+                    use_gradient_checkpointing="unsloth",
+                    random_state=spec.seed,
+                )
+        except torch.OutOfMemoryError:
             raise
-        raise UsageError(
-            f"{source.name}: Unsloth cannot load it: {str(error).strip().partition(chr(10))[0]}"
-        ) from error
+        except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
+            raise UsageError(
+                f"{source.name}: Unsloth cannot load it: {str(error).strip().partition(chr(10))[0]}"
+            ) from error
     # Of a model that can see, the tokenizer is inside the processor.
     tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
     notes = prepare(tokenizer, source.name)

@@ -36,11 +36,11 @@ def test_out_of_memory_names_the_knobs() -> None:
         pytest.raises(
             SqlRlError, match=r"^out of memory: can't allocate memory: .*; lower train.batch_size$"
         ) as failure,
-        explaining_out_of_memory("train.batch_size"),
+        explaining_out_of_memory("lower train.batch_size"),
     ):
         torch.empty(10**15)
     assert failure.value.exit_code == 1
-    with pytest.raises(SqlRlError, match=r"out of memory: CUDA out of memory; lower x"), explaining_out_of_memory("x"):
+    with pytest.raises(SqlRlError, match=r"out of memory: CUDA out of memory; x"), explaining_out_of_memory("x"):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB. GPU 0 has ...")
 
 

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from students.conftest import PROMPTS
+from students.conftest import CORPUS, PROMPTS
 
 from sql_rl.errors import UsageError
 from sql_rl.students import Student, StudentSpec, open_student
@@ -122,7 +122,7 @@ def test_an_adapter_of_another_model(folder: Path, tmp_path: Path) -> None:
     from sql_rl.students.micro import MicroSize, micro
 
     open_student(StudentSpec(model=str(folder), lora_rank=2)).save(tmp_path / "adapter")
-    model, tokenizer = micro("micro", ["some text"], 0, MicroSize(hidden=64, heads=2, layers=1))
+    model, tokenizer = micro("micro", CORPUS, 0, MicroSize(hidden=64, heads=2, layers=1))
     model.save_pretrained(tmp_path / "small")
     tokenizer.save_pretrained(tmp_path / "small")
     config = tmp_path / "adapter" / "adapter_config.json"
