@@ -8,7 +8,6 @@ from pathlib import Path
 from sql_rl.chat.databases.base import Database, QueryError, Table
 from sql_rl.chat.databases.sqlite import SQLiteDatabase
 from sql_rl.chat.databases.supervise import Result, export, fetch
-from sql_rl.chat.load import load
 from sql_rl.chat.screen import Screen
 from sql_rl.chat.turn import Asker, Turn
 from sql_rl.errors import SqlRlError, UsageError
@@ -111,6 +110,8 @@ class Sitting:
             raise UsageError("/load needs a file: .sql, .csv or .parquet")
         if not isinstance(self.database, SQLiteDatabase):
             raise UsageError(f"{self.database.name} is only read: start without --db to load files into memory")
+        from sql_rl.chat.load import load  # and with it pyarrow
+
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         self.screen.line(load(self.database, Path(name).expanduser(), now))
 

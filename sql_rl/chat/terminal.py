@@ -4,7 +4,9 @@ Ctrl-C stops what is under way (an answer, a query, a line half typed), never th
 """
 
 import os
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -35,18 +37,45 @@ def converse(asker: Asker, screen: Screen, settings: ChatSettings) -> None:
         enable_open_in_editor=True,
     )
     sitting = Sitting(asker, screen, settings, past.get_strings)
-    while True:
-        try:
-            obey(sitting, session.prompt(CONFIRM if sitting.waiting else ASK))
-        except EOFError:
-            return
-        except KeyboardInterrupt:
-            sitting.waiting = False
-            screen.notice("stopped")
-        except QueryError as error:
-            screen.problem(error.reason)
-        except SqlRlError as error:
-            screen.problem(str(error))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # but where a step can be stopped, and in the line editor
+    try:
+        while _step(session, sitting, screen):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _step(session: PromptSession[str], sitting: Sitting, screen: Screen) -> bool:
+    """Reads a line and does what it says; whether the user stays."""
+    try:
+        line = session.prompt(CONFIRM if sitting.waiting else ASK)
+        with _stoppable():
+            obey(sitting, line)
+    except EOFError:
+        return False
+    except KeyboardInterrupt:
+        sitting.waiting = False
+        screen.notice("stopped")
+    except QueryError as error:
+        screen.problem(error.reason)
+    except SqlRlError as error:
+        screen.problem(str(error))
+    return True
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Inside, Ctrl-C raises KeyboardInterrupt, once: pressed again it shall not disturb the stopping."""
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def history_file(environ: Mapping[str, str]) -> Path:

@@ -46,8 +46,18 @@ class Chat:
         while self.text.find(texts[0], self._read) < 0:
             self.process.sendintr()
             with suppress(pexpect.TIMEOUT):
-                self.raw += self.process.read_nonblocking(65_536, timeout=1)
+                while self.text.find(texts[0], self._read) < 0:
+                    self.raw += self.process.read_nonblocking(65_536, timeout=1)
         return self.until(*texts)
+
+    def leave(self, keys: str) -> None:
+        """Types the keys that end it, and waits for its end."""
+        self.process.send(keys)
+        with suppress(pexpect.EOF):
+            while True:
+                self.raw += self.process.read_nonblocking(65_536, timeout=30)
+        self.process.wait()
+        assert self.process.exitstatus == 0, self.text[-600:]
 
     @property
     def text(self) -> str:
@@ -133,10 +143,7 @@ def test_a_conversation(start: Callable[..., Chat], tmp_path: Path):
     chat.until("All?", "SELECT 1", "1 row,")
     chat.type("/help")
     chat.until("/export FILE.csv", "/exit")
-    chat.type("/exit")
-    chat.process.expect(pexpect.EOF)
-    chat.process.wait()
-    assert chat.process.exitstatus == 0
+    chat.leave("/exit\r")
 
 
 def test_ctrl_c_stops_the_answer_and_the_query_but_not_the_program(start: Callable[..., Chat], chat_server: ChatServer):
@@ -154,9 +161,8 @@ def test_ctrl_c_stops_the_answer_and_the_query_but_not_the_program(start: Callab
     chat.type("How many?")
     chat.until(CONFIRM)
     chat.type("")
-    chat.until("1 row,")
-    chat.process.sendeof()
-    chat.process.expect(pexpect.EOF)
+    chat.until("1 row,", ASK)
+    chat.leave("\x04")  # Ctrl-D
 
 
 def test_yes_runs_at_once_and_a_failure_goes_back_to_the_model(start: Callable[..., Chat]):
@@ -185,8 +191,7 @@ def test_history_is_kept_for_the_user_alone(start: Callable[..., Chat], tmp_path
     chat.until(ASK)
     chat.type("/tables")
     chat.until("town: id, name", ASK)
-    chat.type("/exit")
-    chat.process.expect(pexpect.EOF)
+    chat.leave("/exit\r")
     file = tmp_path / ".local/state/sql-rl/chat_history"
     assert "+/tables" in file.read_text() and file.stat().st_mode & 0o077 == 0
     again = start(*SHOP)

@@ -20,6 +20,7 @@ from sql_rl.errors import UsageError
 
 T = TypeVar("T")
 _AGAIN = 0.1  # seconds between two tries to cancel: the first may come before the query has begun
+_PATIENCE = 15.0  # seconds; a server that is no more there is not waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,10 @@ def supervised(database: Database, work: Callable[[], T], seconds: float | None)
         why = QueryError(f"it was stopped after {seconds} s (--seconds)")
     except KeyboardInterrupt:
         why = QueryError("stopped", repairable=False)
-    while thread.is_alive():
+    give_up = time.monotonic() + _PATIENCE
+    while thread.is_alive() and time.monotonic() < give_up:
         database.cancel()
         thread.join(_AGAIN)
+    if thread.is_alive():
+        raise QueryError(f"{database.name} does not stop the query: /exit leaves it to itself", repairable=False)
     raise why
