@@ -1,1 +1,1 @@
-"""What a run leaves for others: parquet files that `datasets` opens, and the front matter of their card."""
+"""What a run leaves for others: parquet files, the cards, and the way to the Hub."""
