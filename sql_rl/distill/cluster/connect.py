@@ -4,14 +4,17 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib.util import find_spec
 
 from sql_rl.distill.cluster.share import Node
 from sql_rl.errors import SqlRlError, UsageError
 
 ANSWERS_WITHIN = 10.0  # seconds
+JOINS_WITHIN = 60.0  # seconds
 OBJECT_STORE = 256 * 2**20  # bytes of shared memory for a cluster of our own; only shards under way lie there
 
 
@@ -46,12 +49,14 @@ async def cluster(least_cpus: int) -> AsyncIterator[list[Node]]:
     options = {"num_cpus": max(least_cpus, os.cpu_count() or 1), "object_store_memory": OBJECT_STORE} if own else {}
     if own:
         options["include_dashboard"] = False
+    join = partial(
+        ray.init, address, logging_level=logging.ERROR, configure_logging=False, log_to_driver=False, **options
+    )
     try:
-        # In a thread, where Ray does not touch the handlers of SIGTERM, and so that signals are heard meanwhile.
-        await asyncio.to_thread(
-            ray.init, address, logging_level=logging.ERROR, configure_logging=False, log_to_driver=False, **options
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        # In a thread, where signals are heard meanwhile. The system ends a cluster of our own with the thread that
+        # started it, so that one lives as long as the loop; one that joins may hang, and is left alone then.
+        await (asyncio.to_thread(join) if own else _within(JOINS_WITHIN, join))
+    except (OSError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split()).rstrip(".")
         if own:
             raise SqlRlError(f"--use-ray: no cluster can be started here: {said}") from error
@@ -65,6 +70,32 @@ async def cluster(least_cpus: int) -> AsyncIterator[list[Node]]:
         yield [Node(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
     finally:
         await asyncio.to_thread(ray.shutdown)
+
+
+async def _within(seconds: float, function: Callable[[], object]) -> None:
+    """Calls the function in a thread that nobody has to wait for. Raises TimeoutError, or what the function raises."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: BaseException | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error else done.set_result(None)
+
+    def call() -> None:
+        error = None
+        try:
+            function()
+        except (OSError, RuntimeError, ValueError) as failure:
+            error = failure
+        with suppress(RuntimeError):  # the loop has gone on without us, to its end
+            loop.call_soon_threadsafe(tell, error)
+
+    threading.Thread(target=call, daemon=True).start()
+    try:
+        async with asyncio.timeout(seconds):
+            await done
+    except TimeoutError:
+        raise TimeoutError(f"no answer in {seconds:g} s") from None
 
 
 def _take_sigterm_back() -> None:
