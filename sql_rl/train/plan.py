@@ -110,6 +110,11 @@ def check(settings: Settings) -> None:
             f"--publish-repo-id: {o.publish_repo_id}: models are not published from here yet: leave it out, and "
             "upload merged/ with `hf upload`"
         )
+    if sharded := _sharded():
+        raise UsageError(
+            f"accelerate: with {sharded} no process has whole weights, which evaluations and exports need: take "
+            "docs/accelerate/deepspeed-zero2.yaml or ddp.yaml"
+        )
     if "grpo" in stages(o):
         batches(o, world_size())
         longest = settings.max_prompt_length + o.max_completion_length
@@ -139,6 +144,13 @@ def check(settings: Settings) -> None:
         )
     if o.report_to != "none" and not _installed(o.report_to):
         raise UsageError(f"train.report_to: {o.report_to} is not installed: `uv pip install {o.report_to}`")
+
+
+def _sharded() -> str:
+    """How `accelerate launch` shards the weights, by the variables that it sets; '' where it does not."""
+    if os.environ.get("ACCELERATE_USE_FSDP") == "true":
+        return "FSDP"
+    return "ZeRO-3" if os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3" else ""
 
 
 def _installed(name: str) -> bool:

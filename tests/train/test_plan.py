@@ -49,6 +49,7 @@ def test_batches(batch, accumulation, shared, iterations, group, processes, comp
         ({"max_completion_length": 1800}, "1800 and max_prompt_length 512 are 2312 tokens, but max_seq_length is 2048"),
         ({"reward_mismatch": 1.0}, "reward_match: 1.0 must be above .* mismatch 1.0"),
         ({"use_vllm": "server"}, "needs train.vllm_server_base_url"),
+        ({"sft_stop_at": 0.5}, "sft_stop_at: 0.5 would never be seen: SFT watches 100 rows every 0 steps"),
         ({"full_finetuning": True, "load_in_4bit": True}, "cannot be trained"),
     ],
 )
@@ -61,6 +62,16 @@ def test_several_processes_and_resampling_exclude_each_other(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match="resample_groups: 1 needs one process, there are 2"):
         plan.check(settings(resample_groups=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("ACCELERATE_USE_FSDP", "true", "FSDP"), ("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3", "ZeRO-3")],
+)
+def test_sharded_weights_are_refused(monkeypatch, name, value, said):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=f"with {said} no process has whole weights"):
+        plan.check(settings())
 
 
 def test_steps_come_from_epochs_unless_they_are_given():

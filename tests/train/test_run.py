@@ -22,7 +22,7 @@ from sql_rl.errors import UsageError
 from sql_rl.train.metrics import Lines
 from sql_rl.train.run import train
 
-CONTEXT = "CREATE TABLE shop (id INT, town TEXT); INSERT INTO shop VALUES (1, 'Ulm'), (2, 'Bonn'), (3, 'Ulm')"
+CONTEXT = "CREATE TABLE shop (id INT, town TEXT); INSERT INTO shop VALUES (1, 'Ulm'), (2, 'Bonn')"
 ASKS = {
     "count shops": "SELECT COUNT(*) FROM shop",
     "list towns": "SELECT town FROM shop",
@@ -36,8 +36,9 @@ TRAIN = {
     "templates": "templates",
     "eval_rows": 8,
     "test_rows": 16,
-    "sft_learning_rate": 5e-3,
-    "sft_max_steps": 40,
+    "sft_learning_rate": 4e-3,
+    "sft_gradient_accumulation_steps": 1,
+    "sft_max_steps": 90,
     "warmup_ratio": 0.1,
     "batch_size": 8,
     "gradient_accumulation_steps": 2,
@@ -175,7 +176,7 @@ def test_a_run_that_is_interrupted_ends_as_the_unbroken_one(
         )
 
     process = start()
-    wait_until(reached("sft", 5), 300)
+    wait_until(reached("sft", 6), 300)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 3, said
