@@ -13,7 +13,7 @@ from sql_rl.judge.allowance import Allowance
 from sql_rl.judge.compare import Alignment, Result, same_multiset
 from sql_rl.judge.database import copy, run
 from sql_rl.judge.dialects.dialect import Reading, guess, readings
-from sql_rl.judge.dialects.statements import split
+from sql_rl.judge.dialects.statements import spelling, split
 from sql_rl.judge.ground import Ground
 from sql_rl.judge.outcomes import GoldAudit
 from sql_rl.judge.reference import Expected, Reference, result_of_gold
@@ -55,6 +55,11 @@ class Case:
     def reads(self) -> bool:
         """Is the gold a query, rather than a change of data?"""
         return self.result is not None
+
+    @cached_property
+    def spelling(self) -> str:
+        """Of the gold: a query that has it needs no variants."""
+        return spelling(self.statement)
 
     @cached_property
     def reference(self) -> Reference:
@@ -104,6 +109,9 @@ class Case:
             return Judgement(stopped.verdict, stopped.reason)
         if statement == self.statement:
             return self._judgement(self.reading, Verdict.MATCH, rows=self.result and len(self.result.rows))
+        if self.reading.sql == self.statement and spelling(statement) == self.spelling:
+            reading = replace(self.reading, sql=statement)
+            return self._judgement(reading, Verdict.MATCH, rows=self.result and len(self.result.rows))
         return self._judge_rows(statement) if self.reads else self._judge_change(statement)
 
     def _judge_rows(self, statement: str) -> Judgement:

@@ -6,6 +6,7 @@ import apsw
 
 from sql_rl.judge.case import Case, result_of
 from sql_rl.judge.compare import Result
+from sql_rl.judge.dialects.statements import spelling
 from sql_rl.judge.official import bird, spider, spider_prediction, spider_text
 from sql_rl.judge.outcomes import Scores
 from sql_rl.judge.reference import Expected, Reference
@@ -31,8 +32,7 @@ def score(case: Case, sql: str) -> Scores:
         spider_keep_distinct=_agrees(case, run, kept, [_expected(case, keep_distinct=True)]),
         bird=plain is not None and bird(case.result, plain),
         strict=on_given,
-        # Variants are made for a query that agrees on the given database, and only then.
-        spider_suite=on_the_given and _agrees(case, run, stripped, _expected_on_variants(case)),
+        spider_suite=on_the_given and _agrees_on_variants(case, run, stripped),
         suite=match,
         error=error,
         judgement=judgement,
@@ -62,6 +62,13 @@ def _agrees(case: Case, run: _Runs, predicted: str, expectations: Iterable[Expec
         if result is None or not spider(expected.result, result, case.statement):
             return False
     return True
+
+
+def _agrees_on_variants(case: Case, run: _Runs, predicted: str) -> bool:
+    """Does it hold on every variant? They are made only for a query that is not the gold in another spelling."""
+    if spelling(predicted) == spelling(spider_text(case.reading.sql)):
+        return True
+    return _agrees(case, run, predicted, _expected_on_variants(case))
 
 
 def _expected(case: Case, keep_distinct: bool) -> Expected | None:

@@ -132,8 +132,8 @@ BAD_CONTEXTS = [  # a context, a gold, the verdict on the gold itself, what its 
 
 @pytest.mark.parametrize(("context", "gold", "verdict", "reason"), BAD_CONTEXTS)
 async def test_bad_input_is_a_verdict_with_a_reason(judge, context, gold, verdict, reason):
-    spaced = gold.replace(" ", "  ") + " "  # not the gold's own text, so that variants are made
-    judgement = await judge.judge(example(gold, context), spaced if spaced.strip() else "SELECT 1")
+    asked = f"SELECT * FROM ({gold})" if gold else "SELECT 1"  # not the gold's own text, so that variants are made
+    judgement = await judge.judge(example(gold, context), asked)
     assert judgement.verdict is verdict, judgement
     assert reason in judgement.reason
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sql_rl.judge.dialects.statements import split
+from sql_rl.judge.dialects.statements import spelling, split
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,25 @@ def test_long_text_is_split_in_linear_time(piece):
     started = time.process_time()
     split(piece * 200_000)
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("SELECT count(*) FROM t", "select  COUNT ( * )\nfrom T", True),
+        ("SELECT a,b FROM t", "SELECT a , b FROM t", True),
+        ("SELECT a FROM t -- why", "SELECT a /* how */ FROM t", True),
+        ("SELECT a FROM t WHERE b = 'X'", "SELECT a FROM t WHERE b = 'x'", False),
+        ("SELECT a FROM t WHERE b = 'x  y'", "SELECT a FROM t WHERE b = 'x y'", False),
+        ('SELECT "A" FROM t', 'SELECT "a" FROM t', False),
+        ("SELECT [A] FROM t", "SELECT [a] FROM t", False),
+        ("SELECT 1 - -1", "SELECT 1 --1", False),
+        ("SELECT a FROM t WHERE b >= 1", "SELECT a FROM t WHERE b > = 1", False),
+        ("SELECT ä FROM t", "SELECT Ä FROM t", False),  # SQLite folds ASCII only
+        ("SELECT 1 a", "SELECT 1a", False),
+        ("SELECT a FROM t", "SELECT a FROM u", False),
+        ("SELECT '\ud800'", "select '\ud800'", True),
+    ],
+)
+def test_spelling(one: str, other: str, same: bool):
+    assert (spelling(one) == spelling(other)) is same

@@ -39,6 +39,26 @@ def split(text: str) -> list[str]:
     return statements
 
 
+def spelling(statement: str) -> str:
+    """The same for statements that differ only in spacing, comments and the case of ASCII letters outside quotes.
+
+    SQLite reads two statements of one spelling alike (they may name their result's columns otherwise).
+    """
+    parts, spaced = [""], False
+    for match in _PIECE.finditer(statement):
+        kind, text = match.lastgroup, match.group()
+        if kind in ("space", "comment"):
+            spaced = True
+            continue
+        if spaced and parts[-1][-1:] not in _SEPARATING and text[0] not in _SEPARATING:
+            parts.append(" ")
+        parts.append(
+            text if kind == "quoted" else text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+        )
+        spaced = False
+    return "".join(parts)
+
+
 def _split(text: str, piece: re.Pattern[str]) -> tuple[list[str], bool]:
     statements: list[str] = []
     start = end = -1  # of the current statement, comments before and after it left out
@@ -69,4 +89,5 @@ def _split(text: str, piece: re.Pattern[str]) -> tuple[list[str], bool]:
     return statements, complete
 
 
+_SEPARATING = ("", "(", ")", ",")  # beside these no space is needed
 _CLOSING = {"'": "'", '"': '"', "`": "`", "[": "]"}
