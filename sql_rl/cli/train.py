@@ -60,4 +60,4 @@ def train(
     from sql_rl.train.run import train as job
 
     report = job(settings, secrets, manner)
-    show(closing(report.folder, report.summary, report.unchanged), manner)
+    show(closing(report.folder, report.summary, report.unchanged, report.published), manner)

@@ -105,11 +105,6 @@ def _nearest_divisor(number: int, wanted: int) -> int:
 def check(settings: Settings) -> None:
     """Everything that settings alone can tell. Raises UsageError for what cannot work, with both numbers."""
     o = settings.train
-    if o.publish_repo_id:
-        raise UsageError(
-            f"--publish-repo-id: {o.publish_repo_id}: models are not published from here yet: leave it out, and "
-            "upload merged/ with `hf upload`"
-        )
     if sharded := _sharded():
         raise UsageError(
             f"accelerate: with {sharded} no process has whole weights, which evaluations and exports need: take "

@@ -28,6 +28,7 @@ def run_json(
     return {
         "command": "train",
         "status": "finished",
+        "source": {"title": dataset.title, "on_hub": dataset.on_hub, "license": dataset.license},
         "model": {
             "name": student.name,
             "backend": student.backend,
@@ -75,8 +76,8 @@ def reward_share(lines: Sequence[Mapping[str, Any]]) -> float | None:
     return round(sum(line["seconds/rewards"] for line in steps) / total, 5) if total else None
 
 
-def closing(folder: Path, summary: Mapping[str, Any], unchanged: bool) -> Summary:
-    """What `train` prints at its end."""
+def closing(folder: Path, summary: Mapping[str, Any], unchanged: bool, published: str | None = None) -> Summary:
+    """What `train` prints at its end. published: the URL of the repository that has it now."""
     lines = [
         Line(f"EX {name}", f"{100 * e['ex']:.1f} %", f"of {e['rows']} test rows, {_interval(e['ci95'])}")
         for name, e in summary["evaluations"].items()
@@ -88,6 +89,7 @@ def closing(folder: Path, summary: Mapping[str, Any], unchanged: bool) -> Summar
     share = summary["reward_seconds_share"]
     notes = [f"{summary['seconds']:.0f} s" + (f", rewards {100 * share:.1f} % of GRPO's steps" if share else "")]
     notes += [f"left out: {reason} {count}" for reason, count in summary["rows"]["left_out"].items()]
+    notes += [f"published: {published}"] if published else []
     said = "finished before, nothing to do" if unchanged else "finished"
     return Summary(
         title=f"{folder}: {said}",

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
+from sql_rl.publish.access import check_write_access
+from sql_rl.publish.model import publish_model
+from sql_rl.publish.repository import Repository
 from sql_rl.runs.folder import RunFolder, write_whole
 from sql_rl.settings import Settings
 from sql_rl.terminal.manner import Manner
@@ -41,11 +44,13 @@ LEFT = ("sft", "grpo", "adapter", "model", "merged", "evaluations.json", "run.js
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to. summary: the content of run.json. unchanged: it had been finished before."""
+    """What a run came to. summary: the content of run.json. unchanged: it had been finished before. published: the
+    URL of the repository that has it now, if it was to be published."""
 
     folder: Path
     summary: dict[str, Any]
     unchanged: bool = False
+    published: str | None = None
 
 
 def train(settings: Settings, secrets: Secrets, manner: Manner = "person") -> Report:
@@ -58,25 +63,31 @@ def train(settings: Settings, secrets: Secrets, manner: Manner = "person") -> Re
     folder = RunFolder(plan.folder_of(settings.train))
     if not plan.is_main_process():  # of `accelerate launch`; the first process holds the folder for all
         return _train(settings, secrets, manner, folder)
+    o = settings.train
     with folder.held():
-        return _train(settings, secrets, manner, folder)
+        target = check_write_access(o.publish_repo_id, "model", o.private_repo, secrets) if o.publish_repo_id else None
+        if not o.resume:
+            clear(folder.path, LEFT)
+        report = _train(settings, secrets, manner, folder)
+        if target:
+            publish_model(folder, Repository(target, secrets))
+            report = dataclasses.replace(report, published=target.url)
+        return report
 
 
 def _train(settings: Settings, secrets: Secrets, manner: Manner, folder: RunFolder) -> Report:
     o = settings.train
     started = time.monotonic()
-    if not o.resume:
-        clear(folder.path, LEFT)
     dataset = load_dataset(settings, secrets, manner)
     if o.stage == "sft" and not any(row.answer for row in dataset.learn):
         raise UsageError(
             f"{o.dataset_repo_id}: none of its {len(dataset.learn)} rows has accepted reasoning to imitate: distil it "
             "first (`main.py distill --validate`), or go straight to --stage grpo"
         )
-    claim(folder.path, identity(settings, dataset))
-    wanted = plan.stages(o)
+    if plan.is_main_process():
+        claim(folder.path, identity(settings, dataset))
     summary = folder.read_summary()
-    if summary.get("status") == "finished" and all(is_finished(folder.path, stage) for stage in wanted):
+    if summary.get("status") == "finished" and summary["settings"]["train"]["stage"] in (o.stage, "all"):
         return Report(folder.path, summary, unchanged=True)
     return _Run(settings, secrets, manner, folder, dataset, started).go()
 
@@ -139,7 +150,7 @@ class _Run:
             for number, stage in enumerate(stages):
                 stop.check(f"before {stage}")
                 if not is_finished(path, stage):
-                    if number and stages[number - 1] == "sft":
+                    if stage == "grpo" and is_finished(path, "sft"):
                         self._load("sft")
                     rows = taught if stage == "sft" else asked
                     self._stage(stage, rows, stop, stages[number + 1 :])

@@ -213,7 +213,7 @@ def test_a_run_that_is_interrupted_ends_as_the_unbroken_one(
         ({"dataset_repo_id": "nowhere.jsonl"}, "nowhere.jsonl: no such file or dataset"),
         ({"num_generations": 5}, "num_generations: 5 does not divide the 16 completions"),
         ({"model": "nowhere/"}, "nowhere"),
-        ({"publish_repo_id": "me/model"}, "--publish-repo-id: me/model"),
+        ({"publish_repo_id": "me/model"}, "HF_TOKEN is missing: publishing me/model"),
     ],
 )
 def test_bad_input_is_one_line_before_any_step(tmp_path, monkeypatch, flags, said):
