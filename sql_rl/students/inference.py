@@ -8,10 +8,8 @@ from sql_rl.errors import UsageError
 from sql_rl.prompts import Message
 from sql_rl.students.chat_template import render_prompt
 from sql_rl.students.generation import context_length, evaluating, generate, generation_arguments
-from sql_rl.students.loading import load, loadable, with_adapter
+from sql_rl.students.loading import find, load, loadable, with_adapter
 from sql_rl.students.memory import check_fits, device_name, explaining_out_of_memory, free_memory, parameters
-from sql_rl.students.plain import refuse_four_bit
-from sql_rl.students.source import locate
 from sql_rl.students.student import Generation
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ class LocalModel:
     tokenizer: "PreTrainedTokenizerBase"
 
     def __init__(self, name: str, token: str | None = None) -> None:
-        source = locate(name, token)
+        source = find(name, token)
         if source.kind == "micro":
             raise UsageError(
                 f"{name} knows nothing before it is trained: give the folder that `train --model {name}` left"
@@ -40,7 +38,6 @@ class LocalModel:
         import torch
 
         device = device_name()
-        refuse_four_bit(source, device)
         weights = source.base or source
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         if not weights.four_bit:

@@ -7,12 +7,35 @@ from typing import TYPE_CHECKING, Any
 from sql_rl.errors import UsageError
 from sql_rl.students.chat_template import PROBE, prepare, render_prompt
 from sql_rl.students.gguf import unpacked
-from sql_rl.students.source import Source
+from sql_rl.students.memory import device_name
+from sql_rl.students.source import Source, locate, sixteen_bit_name
 
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def find(name: str, token: str | None = None) -> Source:
+    """The source of a name (`source.locate`), unless it holds 4-bit weights and there is no GPU that reads them.
+
+    Raises UsageError with what would run instead, before the Hub is asked where the name tells.
+    """
+    if sixteen_bit_name(name) is not None:
+        _refuse_four_bit(name)
+    source = locate(name, token)
+    for weights in (source, source.base):
+        if weights is not None and weights.four_bit:
+            _refuse_four_bit(weights.name)
+    return source
+
+
+def _refuse_four_bit(name: str) -> None:
+    if device_name() == "cpu":
+        raise UsageError(
+            f"{name} holds 4-bit weights that need a CUDA GPU (bitsandbytes), and there is none here; "
+            f"{sixteen_bit_name(name) or 'the 16-bit weights'} would run on the CPU if it fits, and micro always does"
+        )
 
 
 def load(

@@ -78,7 +78,6 @@ def open_plain(source: Source, spec: StudentSpec, token: str | None, reason: str
     from peft import prepare_model_for_kbit_training
 
     device = device_name()
-    refuse_four_bit(source, device)
     kind = _kind(spec, device)
     half = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float16
     dtype = torch.float32 if kind == "full" or device == "cpu" else half
@@ -101,15 +100,6 @@ def open_plain(source: Source, spec: StudentSpec, token: str | None, reason: str
     loaded = "4 bits" if kind == "qlora" else f"{8 * dtype.itemsize} bits"
     note = f"{reason}: {source.name} is trained by plain transformers on {where} ({how}, weights in {loaded})"
     return PlainStudent(source.name, model, tokenizer, "transformers", kind, (note, *notes))
-
-
-def refuse_four_bit(source: Source, device: str) -> None:
-    for weights in (source, source.base):
-        if weights is not None and weights.four_bit and device == "cpu":
-            raise UsageError(
-                f"{weights.name} holds 4-bit weights that need a CUDA GPU (bitsandbytes), and there is none here; "
-                f"{weights.sixteen_bit_name} would run on the CPU if it fits, and micro always does"
-            )
 
 
 def _kind(spec: StudentSpec, device: str) -> Kind:

@@ -29,23 +29,16 @@ class Source:
     base: "Source | None" = None
 
     @property
-    def local(self) -> bool:
-        return Path(self.place).is_absolute()
-
-    @property
     def four_bit(self) -> bool:
         """Weights that only bitsandbytes, and so only a CUDA GPU, can read."""
         quantization = self.config.get("quantization_config") or {}
-        named = self.kind == "weights" and self.name.endswith(_FOUR_BIT_SUFFIXES)
-        return named or quantization.get("quant_method") == "bitsandbytes"
+        return quantization.get("quant_method") == "bitsandbytes" or sixteen_bit_name(self.name) is not None
 
-    @property
-    def sixteen_bit_name(self) -> str:
-        """The name under which the same weights are published in 16 bits, by Unsloth's way of naming."""
-        for suffix in _FOUR_BIT_SUFFIXES:
-            if self.name.endswith(suffix):
-                return self.name.removesuffix(suffix)
-        return "the 16-bit weights"
+
+def sixteen_bit_name(name: str) -> str | None:
+    """The name under which 4-bit weights are published in 16 bits, by Unsloth's way of naming; None for other names."""
+    suffix = next((suffix for suffix in _FOUR_BIT_SUFFIXES if name.endswith(suffix)), None)
+    return None if suffix is None else name.removesuffix(suffix)
 
 
 def locate(name: str, token: str | None = None) -> Source:

@@ -20,6 +20,8 @@ from sql_rl.students.student import Generation, Kind, StudentSpec
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # those that it has kernels for
+
 
 def why_not(source: Source) -> str | None:
     """Why Unsloth cannot train a source on this machine, as the start of a sentence; None where it can."""
@@ -124,6 +126,8 @@ def open_unsloth(source: Source, spec: StudentSpec, token: str | None) -> Unslot
         raise UsageError(
             "full_finetuning has no vLLM rollouts inside Unsloth: set use_vllm to false, or full_finetuning to false"
         )
+    if source.kind == "adapter" and spec.full_finetuning:
+        raise UsageError(f"{source.name} is an adapter: set train.full_finetuning to false, or give its merged weights")
     import torch
     from unsloth import FastLanguageModel
 
@@ -142,7 +146,7 @@ def open_unsloth(source: Source, spec: StudentSpec, token: str | None) -> Unslot
                 token=token,
                 fast_inference=spec.fast_inference,
                 gpu_memory_utilization=spec.gpu_memory_utilization,
-                max_lora_rank=spec.lora_rank,
+                max_lora_rank=next((rank for rank in VLLM_RANKS if rank >= spec.lora_rank), spec.lora_rank),
                 random_state=spec.seed,
             )
             if not spec.full_finetuning and source.kind != "adapter":

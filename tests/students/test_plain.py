@@ -103,6 +103,11 @@ def test_configs_that_do_not_run_here(folder: Path, tmp_path: Path, cpu: None, c
     assert "\n" not in str(refusal.value)
 
 
+def test_four_bit_weights_by_their_name(cpu: None) -> None:
+    with pytest.raises(UsageError, match=r"need a CUDA GPU .*; unsloth/Phi-4 would run on the CPU if it fits"):
+        open_student(StudentSpec(model="unsloth/Phi-4-bnb-4bit"))
+
+
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sql_rl.errors import UsageError
-from sql_rl.students.source import Source, locate
+from sql_rl.students.source import Source, locate, sixteen_bit_name
 
 
 def write(folder: Path, **files: object) -> Path:
@@ -90,13 +90,13 @@ def test_a_file_that_is_no_gguf(tmp_path: Path) -> None:
     [
         ("unsloth/Phi-4-bnb-4bit", {}, True, "unsloth/Phi-4"),
         ("unsloth/gemma-3-1b-it-unsloth-bnb-4bit", {}, True, "unsloth/gemma-3-1b-it"),
-        ("someone/odd-name", {"quantization_config": {"quant_method": "bitsandbytes"}}, True, "the 16-bit weights"),
-        ("unsloth/Phi-4", {}, False, "the 16-bit weights"),
+        ("someone/odd-name", {"quantization_config": {"quant_method": "bitsandbytes"}}, True, None),
+        ("unsloth/Phi-4", {}, False, None),
     ],
 )
-def test_four_bit_weights(name: str, quantization: dict, four_bit: bool, way_out: str) -> None:
+def test_four_bit_weights(name: str, quantization: dict, four_bit: bool, way_out: str | None) -> None:
     source = Source(name, "weights", name, quantization)
-    assert (source.four_bit, source.sixteen_bit_name) == (four_bit, way_out)
+    assert (source.four_bit, sixteen_bit_name(name)) == (four_bit, way_out)
 
 
 class Hub(BaseHTTPRequestHandler):
