@@ -4,6 +4,7 @@ Leaves <stage>/checkpoint-N while it goes, <stage>/best where it is watched, and
 """
 
 import errno
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def hush() -> None:
     import datasets
     import transformers
 
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # that there is no CUDA has been said
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
