@@ -30,6 +30,6 @@ class RefusedError(SqlRlError):
 
 
 class BusyError(SqlRlError):
-    """Another run holds this output folder."""
+    """What is needed is held by someone else for now: another run its output folder, another program a database."""
 
     exit_code = 75

@@ -20,7 +20,14 @@ HEAVY = {
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["distill", "--help"], ["audit", "--help"], ["train", "--help"], ["chat", "--help"]],
+    [
+        ["--help"],
+        ["distill", "--help"],
+        ["audit", "--help"],
+        ["train", "--help"],
+        ["evaluate", "--help"],
+        ["chat", "--help"],
+    ],
     ids=" ".join,
 )
 def test_help_loads_nothing_heavy(arguments: list[str]):

@@ -97,6 +97,9 @@ def distill(
     ray_workers: Annotated[
         int | None, typer.Option(metavar="N", help="Of it, so many workers.  [default: one for every 4 CPUs]")
     ] = SECTION.ray_workers,
+    grace: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long requests in flight may finish after SIGTERM or Ctrl-C.")
+    ] = SECTION.grace,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be asked, and ask nothing.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
