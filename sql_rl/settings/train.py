@@ -112,4 +112,5 @@ class TrainSettings:
     save_steps: Annotated[int, Ge(1), "steps; between checkpoints"] = 25
     save_total_limit: Annotated[int, Ge(2), "checkpoints; kept of a stage"] = 2
     sample_rows: Annotated[int, Ge(0), "completions; of each GRPO step that are kept with their verdicts"] = 8
+    export_gguf: Annotated[str | None, "quantization, such as q4_k_m; write a .gguf file too (Unsloth only)"] = None
     report_to: Annotated[Literal["none", "tensorboard", "wandb", "trackio"], "where else metrics are logged"] = "none"

@@ -23,6 +23,11 @@ SHIFT = 0.05  # added to an adapter's weights: enough to be seen in bfloat16
 
 def check_student(student: Student, settings: Settings, row: Row, jury: Jury, rollouts: dict[str, Any]) -> None:
     """All of them. row: one that is trained on. rollouts: the arguments about vLLM. Raises UsageError."""
+    if settings.train.export_gguf and student.backend != "unsloth":
+        raise UsageError(
+            f"train.export_gguf: only Unsloth makes GGUF files, and {student.name} is trained by {student.backend}: "
+            "leave it out, and convert merged/ with llama.cpp's convert_hf_to_gguf.py"
+        )
     check_round_trip(student.tokenizer, student.name)
     check_rewards(settings.train, row, jury)
     check_rollouts(student, rollouts)

@@ -11,10 +11,16 @@ from sql_rl.students.export import verify
 from sql_rl.train.data import Row
 
 
-def export(student: Student, folder: Path, rows: Sequence[Row], max_tokens: int) -> dict[str, Any]:
+GGUF = "gguf"
+
+
+def export(
+    student: Student, folder: Path, rows: Sequence[Row], max_tokens: int, quantization: str | None = None
+) -> dict[str, Any]:
     """Writes adapter/ (or model/, where all weights were trained) and merged/, each whole or not at all.
 
-    rows: whose prompts both answer to be compared. Returns the names of the folders and how they compare.
+    rows: whose prompts both answer to be compared. quantization: of a gguf/ beside them, by an Unsloth student only.
+    Returns the names of the folders and how they compare.
     Raises SqlRlError where the merged weights are not the model that was trained.
     """
     trained = "model" if student.kind == "full" else "adapter"
@@ -25,4 +31,8 @@ def export(student: Student, folder: Path, rows: Sequence[Row], max_tokens: int)
         shutil.rmtree(folder / part, ignore_errors=True)
         fresh.replace(folder / part)
     verified = verify(student, folder / "merged", [r.prompt for r in rows], max_tokens)
-    return {"trained": trained, "merged": "merged", "verified": dataclasses.asdict(verified)}
+    found = {"trained": trained, "merged": "merged", "verified": dataclasses.asdict(verified)}
+    if quantization:
+        student.save_gguf(folder / GGUF, quantization)
+        found[GGUF] = GGUF
+    return found

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 # Settings that may change when a run is carried on: they decide nothing about the weights.
 FREE = ("stage", "resume", "output_dir", "publish_repo_id", "private_repo", "report_to", "sample_rows")
-LEFT = ("sft", "grpo", "adapter", "model", "merged", "evaluations.json", "run.json", *METRICS)
+LEFT = ("sft", "grpo", "adapter", "model", "merged", "gguf", "evaluations.json", "run.json", *METRICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class _Run:
             stop.check("before the export")
             self._load(stages[-1])
             rows = self.dataset.test or self.dataset.watch or self.dataset.learn
-            exported = export(self.student, path, rows, o.max_completion_length)
+            exported = export(self.student, path, rows, o.max_completion_length, o.export_gguf)
         summary = run_json(self.settings, self.dataset, self.student, stages, self.evaluations, path, exported)
         summary["seconds"] = round(time.monotonic() - self.started, 3)
         self.folder.write_summary(summary)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from sql_rl.train.stop import Stop
     from sql_rl.train.watch import Keeper
 
+MEMORY = (
+    "lower train.batch_size (and raise gradient_accumulation_steps), set train.gradient_checkpointing or "
+    "train.load_in_4bit, or lower gpu_memory_utilization, which is vLLM's share"
+)
 FREE_BYTES = 50_000_000  # a disk with less free than this after a failed write is taken to be full
 METRICS = ("metrics.jsonl", "samples.jsonl")
 
@@ -109,16 +113,12 @@ def load_weights(student: "Student", folder: Path) -> None:
 
 
 def _guarded(work: Callable[[], Any], folder: Path, stage: str) -> None:
-    """Runs it; a full disk and CUDA's memory become one line each."""
-    import torch
+    """Runs it; memory that is not enough and a full disk become one line each."""
+    from sql_rl.students.memory import explaining_out_of_memory
 
     try:
-        work()
-    except torch.cuda.OutOfMemoryError as error:
-        raise SqlRlError(
-            f"{stage}: the GPU's memory is not enough: lower train.batch_size (and raise gradient_accumulation_steps), "
-            "set train.gradient_checkpointing or train.load_in_4bit, or lower gpu_memory_utilization, vLLM's share"
-        ) from error
+        with explaining_out_of_memory(f"{stage}: {MEMORY}; the same command carries on"):
+            work()
     except Exception as error:
         # safetensors and torch.save raise their own errors for it, so the disk itself is asked.
         if not _full(error, folder):
