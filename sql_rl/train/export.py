@@ -10,7 +10,6 @@ from sql_rl.students import Student
 from sql_rl.students.export import verify
 from sql_rl.train.data import Row
 
-
 GGUF = "gguf"
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sql_rl.train.tokens import Tokens
 
 # Settings that may change when a run is carried on: they decide nothing about the weights.
-FREE = ("stage", "resume", "output_dir", "publish_repo_id", "private_repo", "report_to", "sample_rows")
+FREE = ("stage", "resume", "output_dir", "publish_repo_id", "private_repo", "report_to", "sample_rows", "export_gguf")
 LEFT = ("sft", "grpo", "adapter", "model", "merged", "gguf", "evaluations.json", "run.json", *METRICS)
 
 

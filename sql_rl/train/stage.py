@@ -7,7 +7,6 @@ import errno
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,17 +29,9 @@ FREE_BYTES = 50_000_000  # a disk with less free than this after a failed write 
 METRICS = ("metrics.jsonl", "samples.jsonl")
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """steps: optimizer steps of the stage in all. resumed: the step that it was carried on from, 0 from the start."""
-
-    steps: int
-    resumed: int
-
-
 def run_stage(
     trainer: "Trainer", keeper: "Keeper", stop: "Stop", folder: Path, stage: str, later: Sequence[str]
-) -> Ran:
+) -> None:
     """Trains to the end. later: the stages that come after, whose metrics an earlier try may have left.
 
     Raises StoppedEarlyError after a signal, when its checkpoint is whole; SqlRlError where the disk is full or CUDA's
@@ -57,7 +48,6 @@ def run_stage(
         keeper.restore(checkpoint.state)
     _guarded(lambda: trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None), folder, stage)
     stop.check(f"at step {trainer.state.global_step} of {stage}")
-    return Ran(trainer.state.global_step, start)
 
 
 def hush() -> None:
