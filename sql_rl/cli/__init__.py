@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from sql_rl import __version__
-from sql_rl.cli import audit, chat, distill, evaluate, publish, train
+from sql_rl.cli import audit, chat, distill, evaluate, publish, report, train
 from sql_rl.errors import SqlRlError
 
 app = typer.Typer(
@@ -50,6 +50,6 @@ def main(
     """Make small language models reason about SQL: distil proven reasoning, then train on it."""
 
 
-for command in (distill, audit, train, evaluate, chat, publish):
+for command in (distill, audit, train, evaluate, chat, publish, report):
     name = command.__name__.rpartition(".")[2]
     app.command(name=name, epilog=f"Example: {command.EXAMPLE}")(getattr(command, name))

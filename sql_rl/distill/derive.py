@@ -96,6 +96,7 @@ class Derivation:
                 "on_hub": source.on_hub,
                 "license": source.license,
                 "question": names[source.columns["question"]],
+                "context": names[source.columns["context"]],
                 "gold": names[source.columns["gold"]],
                 "columns": list(names.values()),
             },

@@ -6,9 +6,11 @@ it, the next request takes it. Only the wire counts against a teacher's time-out
 
 import asyncio
 import random
+from typing import Any
 
 from sql_rl.distill.limits.admission import Admission, Ticket
 from sql_rl.distill.limits.gauge import Gauge
+from sql_rl.distill.limits.timeline import Timeline
 from sql_rl.distill.limits.watchdog import Watchdog
 from sql_rl.distill.slots import Slots, Stopped
 from sql_rl.errors import SqlRlError, StoppedEarlyError
@@ -51,6 +53,7 @@ class Window:
         self._metered = teacher if isinstance(teacher, Metered) else None
         self._admission = Admission(size, rpm, tpm)
         self._gauge = Gauge(size)
+        self._timeline = Timeline()
         self._slots = Slots(self._admission, stop, Watchdog(stall_timeout), self._gauge)
         self._jitter = random.Random(0)
         self._answers = 0
@@ -76,12 +79,13 @@ class Window:
         """The mean share of `size` that was on the wire until the last row was opened."""
         return self._gauge.fullness
 
-    def report(self) -> dict[str, float | int]:
-        """How it went on the wire, for run.json; times in seconds, fullness as a share."""
+    def report(self) -> dict[str, Any]:
+        """How it went on the wire, for run.json; times in seconds, fullness as a share, the answers over time."""
         return {
             "retried": self.retried,
             "throttled_seconds": round(self.throttled_seconds, 3),
             "fullness": round(self.fullness, 4),
+            "timeline": self._timeline.report(),
         }
 
     async def send(self, request: Request) -> Completion:
@@ -107,6 +111,7 @@ class Window:
         tokens = self._admission.estimate(estimated_tokens(request.messages), request.sampling.max_tokens)
         now = asyncio.get_running_loop().time
         async with self._slots.slot(tokens, wait, opens_row=wait is None and request.sample == 0) as ticket:
+            sent = now()
             try:
                 reply = await self._teacher.ask(request)
             except (Transient, Refusal) as failure:
@@ -114,6 +119,7 @@ class Window:
                 self._learn(ticket, failure, now())
                 raise
             self._answers += 1
+            self._timeline.answered(sent, now(), self.in_flight, self.limit)
             self._read_meter(ticket, now())
             self._admission.answered(ticket, self.in_flight, reply.prompt_tokens, reply.completion_tokens, now())
             return reply

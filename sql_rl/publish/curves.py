@@ -39,11 +39,15 @@ def pictures(metrics: Sequence[Line]) -> dict[str, tuple[Curve, bytes]]:
     """Path in the repository -> the curve and its PNG, for each curve that the metrics have values of."""
     drawn = {}
     for curve in CURVES:
-        lines = [line for line in metrics if line["stage"] == curve.stage]
-        series = {label: points for key, label in curve.keys.items() if (points := _points(lines, key, curve.scale))}
-        if series:
+        if series := series_of(curve, metrics):
             drawn[f"curves/{curve.name}.png"] = (curve, _drawn(curve, series))
     return drawn
+
+
+def series_of(curve: Curve, metrics: Sequence[Line]) -> dict[str, list[tuple[int, float]]]:
+    """What the metrics have of a curve: name in the legend -> step and value; {} where nothing of it was logged."""
+    lines = [line for line in metrics if line["stage"] == curve.stage]
+    return {label: points for key, label in curve.keys.items() if (points := _points(lines, key, curve.scale))}
 
 
 def _points(lines: Sequence[Line], key: str, scale: float) -> list[tuple[int, float]]:

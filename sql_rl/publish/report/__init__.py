@@ -1,0 +1,11 @@
+"""The report of a run: one HTML file that opens anywhere, offline, with plots and the rows to look through.
+
+write_report(folder)      run.json and what lies beside it -> report.html
+distill, train, evaluate  what such a run has to show
+plots, rows, results      the pictures, the rows that fit, what their queries give
+page                      all of it as HTML
+"""
+
+from sql_rl.publish.report.job import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,228 @@
+"""Plots: drawn by matplotlib, as SVG that is part of the page.
+
+Colours are stand-ins that become the page's CSS variables, so that one drawing is right on light and dark; text stays
+text, in the page's font; the same numbers give the same bytes.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+INK, MUTED, GRID = "#000001", "#000002", "#000003"
+SERIES = ("#000011", "#000012", "#000013", "#000014", "#000015", "#000016")  # --c1 to --c6 of report.css
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = SERIES
+_VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line"} | {c: f"c{n}" for n, c in enumerate(SERIES, start=1)}
+
+# The colour of each verdict wherever verdicts are drawn; report.css has the same for the rows' tags.
+VERDICTS = {
+    "match": GREEN, "lucky": ORANGE, "mismatch": RED, "error": PURPLE, "no_sql": BLUE,
+    "timeout": GREY, "too_big": GREY, "unsafe": GREY, "gold_broken": GREY, "not_judged": GREY,
+}  # fmt: skip
+
+WIDTH = 4.8  # inches at 72 points each: what half of the page's width shows at a readable size
+_LABEL = 30  # characters
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "sql-rl",
+    "text.parse_math": False,  # a label may hold a dollar sign
+    "font.size": 8.5,
+    "text.color": INK,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A drawing. caption: one sentence that says what it shows."""
+
+    title: str
+    caption: str
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar. note: written at its end. interval: low and high of its 95 % interval, in the unit of its value."""
+
+    label: str
+    value: float
+    note: str = ""
+    interval: tuple[float, float] | None = None
+    colour: str = BLUE
+
+
+def bars(title: str, caption: str, unit: str, found: Sequence[Bar], top: float | None = None) -> Plot:
+    """Horizontal bars, the first at the top. top: the end of the axis; None leaves room for the longest."""
+
+    def draw(axes: Any) -> None:
+        places = range(len(found))
+        axes.barh(places, [b.value for b in found], height=0.62, color=[b.colour for b in found])
+        end = top or max((b.value for b in found), default=0) or 1
+        for place, bar in zip(places, found, strict=True):
+            reach = bar.value
+            if bar.interval:
+                low, high = bar.interval
+                axes.plot([low, high], [place, place], color=INK, linewidth=1)
+                reach = max(reach, high)
+            axes.text(reach + end * 0.015, place, bar.note, va="center", color=INK)
+        axes.set_yticks(places, [_label(b.label) for b in found])
+        axes.invert_yaxis()
+        axes.set_xlim(0, end * (1.28 if any(b.note for b in found) else 1.02))
+        axes.set_xlabel(unit)
+        if top is not None:
+            axes.set_xticks([top * part / 4 for part in range(5)])
+        _bare(axes)
+
+    return _plot(title, caption, draw, 0.95 + 0.24 * len(found))
+
+
+def shares(title: str, caption: str, groups: Mapping[str, Mapping[str, int]], noun: str) -> Plot:
+    """For each group a bar of 100 %, parted by verdict. groups: name -> verdict -> how many."""
+    present = [verdict for verdict in VERDICTS if any(counts.get(verdict) for counts in groups.values())]
+
+    def draw(axes: Any) -> None:
+        names = list(groups)
+        left = [0.0] * len(names)
+        for verdict in present:
+            parts = [100 * groups[n].get(verdict, 0) / max(1, sum(groups[n].values())) for n in names]
+            axes.barh(range(len(names)), parts, left=left, height=0.62, color=VERDICTS[verdict], label=verdict)
+            left = [a + b for a, b in zip(left, parts, strict=True)]
+        axes.set_yticks(range(len(names)), [f"{_label(n)} ({sum(groups[n].values()):,})" for n in names])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 100)
+        axes.set_xlabel(f"% of {noun}")
+        _bare(axes)
+        _legend(axes, len(present))
+
+    return _plot(title, caption, draw, 1.25 + 0.24 * len(groups))
+
+
+def histogram(title: str, caption: str, unit: str, noun: str, values: Mapping[str, Sequence[float]]) -> Plot:
+    """How many have which value, stacked by name. Beyond the 99th percentile all are in the last bin."""
+    import numpy as np
+
+    everything = np.concatenate([np.asarray(v, float) for v in values.values()])
+    end = max(1.0, float(np.percentile(everything, 99)))
+    colours = {"accepted": GREEN, "rejected": RED}
+
+    def draw(axes: Any) -> None:
+        axes.hist(
+            [np.minimum(v, end) for v in values.values()],
+            bins=30,
+            range=(0, end),
+            stacked=True,
+            color=[colours.get(name, SERIES[n]) for n, name in enumerate(values)],
+            label=list(values),
+        )
+        axes.set(xlabel=unit, ylabel=noun)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.grid(axis="y")
+        _legend(axes, len(values))
+
+    return _plot(title, caption, draw)
+
+
+Points = Sequence[tuple[float, float]]
+
+
+def lines(
+    title: str,
+    caption: str,
+    across: str,
+    unit: str,
+    series: Mapping[str, Points],
+    colours: Mapping[str, str] | None = None,
+) -> Plot:
+    """Curves over steps or seconds."""
+
+    def draw(axes: Any) -> None:
+        for n, (name, points) in enumerate(series.items()):
+            xs, ys = zip(*points, strict=True)
+            colour = (colours or {}).get(name, SERIES[n % len(SERIES)])
+            marker = "o" if len(points) < 12 else None
+            axes.plot(xs, ys, label=name, color=colour, linewidth=1.3, marker=marker, markersize=3)
+        axes.set(xlabel=across, ylabel=unit)
+        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        axes.grid()
+        axes.xaxis.set_major_locator(_whole())
+        _legend(axes, len(series))
+
+    return _plot(title, caption, draw)
+
+
+def _whole() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=7, integer=True)
+
+
+def _bare(axes: Any) -> None:
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(left=False)
+
+
+def _legend(axes: Any, entries: int) -> None:
+    if entries > 1:
+        axes.figure.legend(loc="outside lower left", ncols=min(entries, 5), handlelength=1.1, columnspacing=1.2)
+
+
+def _plot(title: str, caption: str, draw: Callable[[Any], None], height: float = 2.7) -> Plot:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the page's font draws the labels, not matplotlib
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = figure.subplots()
+        draw(axes)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return Plot(title, caption, _inline(file.getvalue(), f"{title}. {caption}"))
+
+
+def _inline(svg: str, description: str) -> str:
+    """An SVG file as part of a page: no prolog, no ids that another drawing has too, the page's colours and font."""
+    from markupsafe import escape
+
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
+        rf'<svg viewBox="\1" role="img" aria-label="{escape(description)}">',
+        svg,
+        count=1,
+    )
+    svg = re.sub(r"font: ((?:[a-z]+ )?[\d.]+px) [^;\"]*", r"font: \1 var(--sans)", svg)
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    svg = re.sub(
+        r"#0000[01]\d", lambda m: f"var(--{_VARIABLES[m.group()]})" if m.group() in _VARIABLES else m.group(), svg
+    )
+    return re.sub(r"\s*\n\s*", "\n", svg).strip()
+
+
+def _label(text: str) -> str:
+    text = " ".join(str(text).split()) or "not told"
+    return text if len(text) <= _LABEL else text[: _LABEL - 1] + "…"
