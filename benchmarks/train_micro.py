@@ -11,6 +11,7 @@ What is in FOLDER already is used again, and a run in it is carried on.
 
 import argparse
 import json
+import random
 import re
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from sql_rl.teachers.narrate import narrate  # noqa: E402
 
 DOMAINS = ("museum loans", "human resources", "regional aviation", "mountain weather", "handball league")
 TEMPLATES = {"system": "$style", "style-free": "Write SQL.", "user": "$context\n$question"}
+HELD_OUT = 500  # rows: 100 are watched, 400 tell before from after
 LONGEST = {"context": 260, "sql": 110, "reasoning": 160}  # characters
 CONFIG: dict[str, Any] = {
     "max_prompt_length": 300,
@@ -46,7 +48,7 @@ CONFIG: dict[str, Any] = {
         "eval_batch_size": 100,
         "warmup_ratio": 0.02,
         "sft_learning_rate": 3e-3,
-        "sft_max_steps": 1500,
+        "sft_max_steps": 2000,
         "sft_eval_steps": 50,
         "sft_stop_at": 0.25,
         "batch_size": 16,
@@ -96,17 +98,24 @@ def _created(statement: str) -> str:
 
 
 def prepare(work: Path, count: int) -> Path:
-    """Rows, prompt templates and config in the folder; the config's path."""
-    rows = work / "rows.jsonl"
-    if not rows.exists():
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in short_rows(count))
-        rows.write_text(text, encoding="utf-8")
+    """Rows to learn and rows held out, prompt templates and config in the folder; the config's path.
+
+    The schemas are the same on both sides, the questions are not: a model of this size, from scratch, cannot read a
+    schema that it has never seen.
+    """
+    rows, held = work / "rows.jsonl", work / "held-out.jsonl"
+    if not (rows.exists() and held.exists()):
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in short_rows(count)]
+        random.Random(0).shuffle(lines)
+        held.write_text("".join(lines[:HELD_OUT]), encoding="utf-8")
+        rows.write_text("".join(lines[HELD_OUT:]), encoding="utf-8")
     templates = work / "templates"
     templates.mkdir(exist_ok=True)
     for name, text in TEMPLATES.items():
         (templates / f"{name}.md").write_text(text)
     config = work / "config.yaml"
-    stated = CONFIG | {"train": CONFIG["train"] | {"dataset_repo_id": str(rows), "templates": str(templates)}}
+    places = {"dataset_repo_id": str(rows), "eval_dataset": str(held), "templates": str(templates)}
+    stated = CONFIG | {"train": CONFIG["train"] | places}
     config.write_text(yaml.safe_dump(stated))
     return config
 
