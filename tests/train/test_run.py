@@ -5,6 +5,7 @@ and is carried on each time. Both have to end with the same completions and the 
 """
 
 import json
+import re
 import resource
 import signal
 import subprocess
@@ -36,20 +37,22 @@ TRAIN = {
     "templates": "templates",
     "eval_rows": 8,
     "test_rows": 16,
+    "eval_batch_size": 16,
     "sft_learning_rate": 4e-3,
     "sft_gradient_accumulation_steps": 1,
-    "sft_max_steps": 90,
+    "sft_max_steps": 64,
     "warmup_ratio": 0.1,
     "batch_size": 8,
     "gradient_accumulation_steps": 2,
     "num_generations": 4,
-    "grpo_learning_rate": 1e-3,
-    "grpo_max_steps": 12,
+    "grpo_learning_rate": 5e-4,
+    "grpo_max_steps": 16,
     "temperature": 1.0,
     "max_completion_length": 32,
     "resample_groups": 1,
+    "difficulty_sampling": False,  # it would take what is mastered away, and the mean reward with it
     "save_steps": 4,
-    "eval_steps": 4,
+    "eval_steps": 8,
     "sample_rows": 16,
 }
 
@@ -114,21 +117,21 @@ def test_both_stages_and_what_they_leave(unbroken):
     assert summary["differences"][0]["from"] == "sft"
     assert summary["exported"]["verified"]["prompts"] == 16
     steps = [m for m in metrics if m["stage"] == "grpo" and "reward" in m]
-    assert [m["step"] for m in steps] == list(range(1, 13))
-    assert [m["step"] for m in metrics if m["stage"] == "grpo" and "eval/ex" in m] == [0, 4, 8, 12]
+    assert [m["step"] for m in steps] == list(range(1, 17))
+    assert [m["step"] for m in metrics if m["stage"] == "grpo" and "eval/ex" in m] == [0, 8, 16]
     for m in steps:
         assert {"reward", "rewards/execution/mean", "rewards/format/mean", "completions/mean_length"} < m.keys()
         assert sum(v for k, v in m.items() if k.startswith("verdicts/")) == pytest.approx(1, abs=1e-4)
         assert 0 < m["seconds/rewards"] < m["seconds/step"]
     sampled = Lines(unbroken.folder / "samples.jsonl").read()
-    assert {s["step"] for s in sampled} == set(range(1, 13))
+    assert {s["step"] for s in sampled} == set(range(1, 17))
     assert {"question", "text", "verdict", "rewards"} < sampled[0].keys()
     assert not list(unbroken.folder.glob("*/checkpoint-*"))
 
 
 def test_the_reward_rises(unbroken):
     rewards = [m["reward"] for m in Lines(unbroken.folder / "metrics.jsonl").read() if "reward" in m]
-    assert sum(rewards[-4:]) > sum(rewards[:4]) + 0.4  # a tenth a step
+    assert sum(rewards[-6:]) > sum(rewards[:6]) + 0.6  # a tenth a step
 
 
 def test_the_export_loads_in_plain_transformers(unbroken):
@@ -180,8 +183,8 @@ def test_a_run_that_is_interrupted_ends_as_the_unbroken_one(
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 3, said
-    assert "stopped by SIGTERM at step" in said
-    (stopped,) = (folder / "out" / "sft").glob("checkpoint-*[!4]") or [None]
+    step = re.search(r"stopped by SIGTERM at step (\d+) of sft", said).group(1)
+    stopped = folder / "out" / "sft" / f"checkpoint-{step}"
     assert (stopped / "state.json").exists()
 
     def small_disk() -> None:
