@@ -47,7 +47,8 @@ def options_of(command: click.Command) -> str:
         in_help = _DEFAULT_IN_HELP.search(text)
         default = in_help["default"] if in_help else _default(parameter)
         text = _DEFAULT_IN_HELP.sub("", text) + _choices(parameter)
-        lines.append(f"| {_names(parameter)} | {f'`{default}`' if default else ''} | {_cell(text)} |\n")
+        shown = default if not default or " " in default else f"`{default}`"  # what a help says in words is no value
+        lines.append(f"| {_names(parameter)} | {shown} | {_cell(text)} |\n")
     return "| option | default | |\n|---|---|---|\n" + "".join(lines)
 
 
