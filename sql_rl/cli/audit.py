@@ -26,7 +26,10 @@ def audit(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Judge a dataset's own queries: broken, open, empty or doubled ones; write findings and a cleaned set."""
+    """Find a dataset's broken, open, empty and doubled queries.
+
+    Writes the findings and a cleaned set.
+    """
     from sql_rl.configure import load
 
     manner = manner_of(quiet, as_json)

@@ -43,7 +43,10 @@ def chat(
     seconds: Annotated[float, typer.Option(help="How long a query may run.")] = SECTION.seconds,
     config: Config = None,
 ) -> None:
-    """Ask a database in plain words: a model writes the query, the database runs it read-only."""
+    """Ask a database in plain words; it is only ever read.
+
+    A model writes the query, you see it, the database runs it.
+    """
     from sql_rl.configure import load
 
     settings, secrets = load(given(context, "chat"), config)

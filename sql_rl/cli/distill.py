@@ -105,7 +105,10 @@ def distill(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Have a teacher write reasoning and SQL for a dataset's questions, and prove each query by execution."""
+    """Have a teacher write reasoning and SQL, and prove each query.
+
+    The questions are a dataset's; a query is proven by executing it beside the row's own.
+    """
     from sql_rl.configure import load
 
     manner = manner_of(quiet, as_json)

@@ -79,7 +79,10 @@ def evaluate(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Measure a model, or a file of predictions, as the benchmarks do, and by our own judge beside them."""
+    """Measure a model or a file of predictions as the benchmarks do.
+
+    Our own judge measures beside them.
+    """
     from sql_rl.configure import load
 
     manner = manner_of(quiet, as_json)

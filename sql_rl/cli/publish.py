@@ -21,7 +21,10 @@ def publish(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Push what distill or train left to the Hub: only what is not there yet."""
+    """Push what distill or train left to the Hub.
+
+    Only what is not there already is sent.
+    """
     from sql_rl.configure import load
 
     manner = manner_of(quiet, as_json)

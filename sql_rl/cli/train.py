@@ -49,7 +49,10 @@ def train(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Teach a small model on distilled rows, then by reinforcement with execution as the reward."""
+    """Teach a small model by imitation, then by reinforcement.
+
+    The reward is execution: what the judge says of each query.
+    """
     from sql_rl.configure import load
 
     manner = manner_of(quiet, as_json)
