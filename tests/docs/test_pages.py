@@ -1,0 +1,38 @@
+"""The pages hang together: links lead somewhere, tables are the program's, Python in them runs."""
+
+import subprocess
+import sys
+
+import pytest
+from doc_pages import NAMES, ROOT, anchors, blocks, links
+
+from sql_rl.examples import Example
+from sql_rl.judge import Verdict
+from sql_rl.settings import JudgeSettings
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_links_lead_somewhere(page: str):
+    for target in links(page):
+        path, _, anchor = target.partition("#")
+        file = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_readme_has_the_tables_that_the_program_gives():
+    tables = [sys.executable, "tools/option_tables.py", "--check"]
+    assert subprocess.run(tables, cwd=ROOT, check=False).returncode == 0, "run tools/option_tables.py"
+
+
+async def test_the_judge_as_its_page_shows_it():
+    shown = next(block.text for block in blocks("docs/judge.md") if block.language == "python")
+    body = "".join(f"    {line}\n" for line in shown.splitlines())
+    program = f"async def shown(settings, example, sql, another):\n{body}    return locals()\n"
+    names: dict = {}
+    exec(program, names)
+    context = "CREATE TABLE shop (town TEXT); INSERT INTO shop VALUES ('Ulm'), ('Bonn')"
+    example = Example(row=0, id="1", question="How many shops?", context=context, gold="SELECT count(*) FROM shop")
+    got = await names["shown"](JudgeSettings(workers=1), example, "SELECT count(town) FROM shop", "SELECT 2")
+    assert got["judgement"].verdict in (Verdict.MATCH, Verdict.LUCKY)
+    assert got["table"].rows == ((2,),)
