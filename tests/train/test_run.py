@@ -24,12 +24,7 @@ from sql_rl.train.metrics import Lines
 from sql_rl.train.run import train
 
 CONTEXT = "CREATE TABLE shop (id INT, town TEXT); INSERT INTO shop VALUES (1, 'Ulm'), (2, 'Bonn')"
-ASKS = {
-    "count shops": "SELECT COUNT(*) FROM shop",
-    "list towns": "SELECT town FROM shop",
-    "highest id": "SELECT MAX(id) FROM shop",
-    "list ids": "SELECT id FROM shop",
-}
+RIGHT, WRONG = "SELECT COUNT(*) FROM shop", "SELECT town FROM shop"
 TRAIN = {
     "model": "micro",
     "dataset_repo_id": "rows.jsonl",
@@ -40,36 +35,35 @@ TRAIN = {
     "eval_batch_size": 16,
     "sft_learning_rate": 4e-3,
     "sft_gradient_accumulation_steps": 1,
-    "sft_max_steps": 64,
+    "sft_max_steps": 72,
     "warmup_ratio": 0.1,
     "batch_size": 8,
     "gradient_accumulation_steps": 2,
     "num_generations": 4,
     "grpo_learning_rate": 5e-4,
-    "grpo_max_steps": 16,
+    "grpo_max_steps": 12,
     "temperature": 1.0,
     "max_completion_length": 32,
     "resample_groups": 1,
-    "difficulty_sampling": False,  # it would take what is mastered away, and the mean reward with it
     "save_steps": 4,
-    "eval_steps": 8,
+    "eval_steps": 4,
     "sample_rows": 16,
 }
 
 
 def prepared(folder: Path, **train: Any) -> Path:
-    """A folder with rows, prompt templates and a config."""
+    """A folder with rows, prompt templates and a config. Half of what is imitated is wrong: only the reward tells."""
     folder.mkdir(exist_ok=True)
     rows = [
         {
             "id": number,
-            "sql_prompt": f"{ask} {number}",
+            "sql_prompt": f"count shops {number}",
             "sql_context": f"{CONTEXT}, ({10 + number % 10}, 'Jena')",
-            "sql": sql,
-            "generation": f"<think>{ask}</think><sql>{sql}</sql>",
+            "sql": RIGHT,
+            "generation": f"<think>shops</think><sql>{WRONG if number % 20 < 10 else RIGHT}</sql>",
             "validation": "valid",
         }
-        for number, (ask, sql) in enumerate(list(ASKS.items()) * 30)
+        for number in range(120)
     ]
     broken = rows[0] | {"sql_prompt": "broken", "sql": "SELECT nothing FROM nowhere"}
     write_rows(folder / "rows.jsonl", [*rows, broken])
@@ -117,21 +111,21 @@ def test_both_stages_and_what_they_leave(unbroken):
     assert summary["differences"][0]["from"] == "sft"
     assert summary["exported"]["verified"]["prompts"] == 16
     steps = [m for m in metrics if m["stage"] == "grpo" and "reward" in m]
-    assert [m["step"] for m in steps] == list(range(1, 17))
-    assert [m["step"] for m in metrics if m["stage"] == "grpo" and "eval/ex" in m] == [0, 8, 16]
+    assert [m["step"] for m in steps] == list(range(1, 13))
+    assert [m["step"] for m in metrics if m["stage"] == "grpo" and "eval/ex" in m] == [0, 4, 8, 12]
     for m in steps:
         assert {"reward", "rewards/execution/mean", "rewards/format/mean", "completions/mean_length"} < m.keys()
         assert sum(v for k, v in m.items() if k.startswith("verdicts/")) == pytest.approx(1, abs=1e-4)
         assert 0 < m["seconds/rewards"] < m["seconds/step"]
     sampled = Lines(unbroken.folder / "samples.jsonl").read()
-    assert {s["step"] for s in sampled} == set(range(1, 17))
+    assert {s["step"] for s in sampled} == set(range(1, 13))
     assert {"question", "text", "verdict", "rewards"} < sampled[0].keys()
     assert not list(unbroken.folder.glob("*/checkpoint-*"))
 
 
 def test_the_reward_rises(unbroken):
     rewards = [m["reward"] for m in Lines(unbroken.folder / "metrics.jsonl").read() if "reward" in m]
-    assert sum(rewards[-6:]) > sum(rewards[:6]) + 0.6  # a tenth a step
+    assert sum(rewards[-4:]) > sum(rewards[:4]) + 0.6  # 0.15 a step
 
 
 def test_the_export_loads_in_plain_transformers(unbroken):
@@ -139,7 +133,7 @@ def test_the_export_loads_in_plain_transformers(unbroken):
 
     model = AutoModelForCausalLM.from_pretrained(unbroken.folder / "merged")
     tokenizer = AutoTokenizer.from_pretrained(unbroken.folder / "merged")
-    asked = [{"role": "system", "content": "SQL."}, {"role": "user", "content": f"{CONTEXT} list towns 5"}]
+    asked = [{"role": "system", "content": "SQL."}, {"role": "user", "content": f"{CONTEXT} count shops 5"}]
     ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     text = tokenizer.decode(model.generate(**ids, max_new_tokens=32, do_sample=False)[0])
     assert "</think>" in text
