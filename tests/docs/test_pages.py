@@ -20,6 +20,10 @@ def test_links_lead_somewhere(page: str):
         assert not anchor or anchor in anchors(file), target
 
 
+def test_readme_leads_to_every_page():
+    assert {name for name in NAMES if name != "README.md"} <= set(links("README.md"))
+
+
 def test_readme_has_the_tables_that_the_program_gives():
     tables = [sys.executable, "tools/option_tables.py", "--check"]
     assert subprocess.run(tables, cwd=ROOT, check=False).returncode == 0, "run tools/option_tables.py"
