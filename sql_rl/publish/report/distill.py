@@ -115,7 +115,7 @@ def _plots(summary: Mapping[str, Any], counted: _Counted) -> Iterator[Plot]:
         + (", which ran, and whose result matched the gold's everywhere." if judged else "."),
         "rows",
         [
-            Bar(name, n, f"{n:,}  {_percent(n, rows)}", colour=GREEN if name == "matched" else BLUE)
+            Bar(name, n, f"{n:,} ({_percent(n, rows)})", colour=GREEN if name == "matched" else BLUE)
             for name, n in stages
         ],
     )

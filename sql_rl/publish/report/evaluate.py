@@ -93,7 +93,7 @@ def _plots(metrics: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> 
             Bar(
                 name,
                 len(found),
-                f"{len(found):,}  {100 * len(found) / max(1, len(counted)):.1f} %",
+                f"{len(found):,} ({100 * len(found) / max(1, len(counted)):.1f} %)",
                 colour=GREEN if name == "right everywhere" else BLUE,
             )
             for name, found in stages

@@ -28,15 +28,12 @@ _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sql-rl",
     "text.parse_math": False,  # a label may hold a dollar sign
-    "font.size": 8.5,
+    "font.size": 9.5,
     "text.color": INK,
     "axes.labelcolor": MUTED,
     "axes.edgecolor": GRID,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
     "axes.axisbelow": True,
     "xtick.color": GRID,
     "ytick.color": GRID,
@@ -47,7 +44,7 @@ _STYLE = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 9,
 }
 
 
@@ -89,8 +86,9 @@ def bars(title: str, caption: str, unit: str, found: Sequence[Bar], top: float |
         axes.invert_yaxis()
         axes.set_xlim(0, end * (1.28 if any(b.note for b in found) else 1.02))
         axes.set_xlabel(unit)
-        if top is not None:
-            axes.set_xticks([top * part / 4 for part in range(5)])
+        axes.set_xticks(_ticks(end))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.spines["bottom"].set_bounds(0, end)
         _bare(axes)
 
     return _plot(title, caption, draw, 0.95 + 0.24 * len(found))
@@ -105,7 +103,7 @@ def shares(title: str, caption: str, groups: Mapping[str, Mapping[str, int]], no
         left = [0.0] * len(names)
         for verdict in present:
             parts = [100 * groups[n].get(verdict, 0) / max(1, sum(groups[n].values())) for n in names]
-            axes.barh(range(len(names)), parts, left=left, height=0.62, color=VERDICTS[verdict], label=verdict)
+            axes.barh(range(len(names)), parts, left=left, height=0.62, color=VERDICTS[verdict], label=_words(verdict))
             left = [a + b for a, b in zip(left, parts, strict=True)]
         axes.set_yticks(range(len(names)), [f"{_label(n)} ({sum(groups[n].values()):,})" for n in names])
         axes.invert_yaxis()
@@ -161,7 +159,7 @@ def lines(
             xs, ys = zip(*points, strict=True)
             colour = (colours or {}).get(name, SERIES[n % len(SERIES)])
             marker = "o" if len(points) < 12 else None
-            axes.plot(xs, ys, label=name, color=colour, linewidth=1.3, marker=marker, markersize=3)
+            axes.plot(xs, ys, label=_words(name), color=colour, linewidth=1.3, marker=marker, markersize=3)
         axes.set(xlabel=across, ylabel=unit)
         axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
         axes.grid()
@@ -169,6 +167,13 @@ def lines(
         _legend(axes, len(series))
 
     return _plot(title, caption, draw)
+
+
+def _ticks(end: float) -> list[float]:
+    """Round numbers from 0 to the end, whole ones."""
+    from matplotlib.ticker import MaxNLocator
+
+    return [at for at in MaxNLocator(nbins=4, integer=True).tick_values(0, end) if 0 <= at <= end]
 
 
 def _whole() -> Any:
@@ -221,6 +226,10 @@ def _inline(svg: str, description: str) -> str:
         r"#0000[01]\d", lambda m: f"var(--{_VARIABLES[m.group()]})" if m.group() in _VARIABLES else m.group(), svg
     )
     return re.sub(r"\s*\n\s*", "\n", svg).strip()
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _label(text: str) -> str:
