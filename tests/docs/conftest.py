@@ -177,7 +177,7 @@ def world(tmp_path: Path, clean_environ: dict[str, str]) -> Iterator[Callable[[s
                 "OMP_NUM_THREADS": "1", "XDG_STATE_HOME": str(tmp_path / "state"),
             }  # fmt: skip
             environ |= {f"SQL_RL_{name}": str(value) for name, value in SHORT.items()}
-            renamed = {"http://localhost:8000/v1": provider.url, "--seconds 20": "--seconds 0", "--max-steps 5": ""}
+            renamed = {"http://localhost:8000/v1": provider.url, "--seconds 20": "--seconds 0", "--max-steps 2": ""}
             renamed |= {port: free_port() for port in ("8123", "8124", "8765")}
             made = World(tmp_path, environ, renamed)
             stack.callback(made.close)
