@@ -29,7 +29,8 @@ def clean_environ(tmp_path: Path) -> dict[str, str]:
     # Without its bytecode cache every start of the program would compile all it imports.
     ours = ("API_KEY", "HF_TOKEN", "NAMESPACE", "MODEL", "REPO_ID", "PUBLISH_REPO_ID", "PYTHONDONTWRITEBYTECODE")
     kept = {k: v for k, v in os.environ.items() if k not in ours and not k.startswith("SQL_RL_")}
-    return kept | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"), "NO_COLOR": "1"}
+    # A report at the end of each run would cost the suite minutes: the tests of reports ask for theirs.
+    return kept | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"), "NO_COLOR": "1", "SQL_RL_REPORT": "false"}
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ WIDTH, HEIGHT = 1200, 900
 PHONE = (390, 844)
 
 
-async def take(page: BrowserPage, name: str, report: Path, out: Path) -> None:
+async def take(page: BrowserPage, name: str, url: str, out: Path) -> None:
     await page.resize(WIDTH, HEIGHT)
     await page.prefer("light")
-    await page.open(report.resolve().as_uri())
+    await page.open(url)
     has_rows = await page.value("document.getElementById('packed') !== null")
     if has_rows:
         await page.until("document.querySelectorAll('#list li').length > 0")
@@ -26,20 +26,23 @@ async def take(page: BrowserPage, name: str, report: Path, out: Path) -> None:
     await page.resize(WIDTH, HEIGHT)
     await page.prefer("dark")
     if has_rows:
-        await page.value("document.querySelector('#list summary').click(); document.getElementById('rows').scrollIntoView()")
+        await page.value(
+            "document.querySelector('#list summary').click(); document.getElementById('rows').scrollIntoView()"
+        )
         await page.until("document.querySelector('#list .body') !== null")
         (out / f"{name}-rows.png").write_bytes(await page.picture())
     if page.problems:
-        raise RuntimeError(f"{report}: {page.problems}")
+        raise RuntimeError(f"{url}: {page.problems}")
 
 
-async def main(out: Path, reports: dict[str, Path]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
+async def main(out: Path, urls: dict[str, str]) -> None:
     async with browser() as page:
-        for name, folder in reports.items():
-            await take(page, name, folder / "report.html", out)
+        for name, url in urls.items():
+            await take(page, name, url, out)
 
 
 if __name__ == "__main__":
     folder, *named = sys.argv[1:]
-    asyncio.run(main(Path(folder), {name: Path(path) for name, _, path in (given.partition("=") for given in named)}))
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    runs = (given.partition("=") for given in named)
+    asyncio.run(main(Path(folder), {name: (Path(run).resolve() / "report.html").as_uri() for name, _, run in runs}))

@@ -58,6 +58,7 @@ class Plan:
         }
         for name in ("resume", "publish", "publish_repo_id", "private_repo"):
             del content["distill"][name]
+        del content["report"]
         return content | {"source": source, "prompts": self.prompts.digest, "version": __version__}
 
     @property

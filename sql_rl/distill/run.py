@@ -37,6 +37,7 @@ from sql_rl.distill.window import Window
 from sql_rl.errors import SqlRlError, StoppedEarlyError
 from sql_rl.judge import Judge
 from sql_rl.publish.dataset import publish_dataset
+from sql_rl.publish.report import write_report
 from sql_rl.publish.repository import Repository
 from sql_rl.runs.drive import Stop, every, opened, signals
 from sql_rl.runs.heap import rarely_collected
@@ -101,9 +102,12 @@ def _carried_on(
         retire(run.folder.journal)
         retire(run.folder.workers)
     with rarely_collected():
-        return asyncio.run(
+        report = asyncio.run(
             _run(run, source, teacher, batch_api, secrets, repository, before.get("seconds", 0.0), manner)
         )
+    if settings.report:
+        write_report(run.folder.path)
+    return report
 
 
 def _is_done(run: Plan, before: dict[str, Any], source: str) -> bool:

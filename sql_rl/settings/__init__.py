@@ -52,6 +52,7 @@ class Settings:
         Literal["auto", "bfloat16", "float16", "float32"],
         "of the weights in vLLM; auto as they are stored, float16 for GPUs without bfloat16",
     ] = "auto"
+    report: Annotated[bool, "write report.html when a run ends; `main.py report` makes it at any time"] = True
     columns: Annotated[
         dict[str, str],
         "field: column, where a dataset names its columns otherwise (question, context, gold, id)",

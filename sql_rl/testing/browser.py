@@ -9,6 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ class BrowserPage:
         self._reading = asyncio.create_task(self._read())
 
     async def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """The result of a command. Raises RuntimeError where the browser refuses it, TimeoutError where it is silent."""
+        """The result of a command. Raises RuntimeError where it is refused, TimeoutError where nothing comes."""
         number = next(self._numbers)
         answered = self._waiting[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
@@ -64,9 +65,9 @@ class BrowserPage:
 
     async def until(self, expression: str, seconds: float = PATIENCE) -> None:
         """Waits until the expression is true. Raises TimeoutError."""
+        look = f"const look = () => ({expression}) ? done(true) : setTimeout(look, 20)"
         async with asyncio.timeout(seconds):
-            while not await self.value(expression):
-                await asyncio.sleep(0.02)
+            await self.value(f"new Promise((done) => {{ {look}; look(); }})")
 
     async def resize(self, width: int, height: int, mobile: bool = False) -> None:
         """The size of the page in CSS pixels."""
@@ -108,18 +109,18 @@ class BrowserPage:
 
 @asynccontextmanager
 async def browser() -> AsyncIterator[BrowserPage]:
-    """A page of a browser that ends with the block. Raises RuntimeError where none is installed or it does not start."""
+    """A page of a browser that ends with the block. Raises RuntimeError where there is none that starts."""
     program = installed()
     if program is None:
         raise RuntimeError(f"no browser: none of {', '.join(NAMES)} is installed")
     with tempfile.TemporaryDirectory(prefix="sql-rl-browser-", ignore_cleanup_errors=True) as home:
         # Its own sandbox is not to be had by root, and not in most containers.
         process = await asyncio.create_subprocess_exec(
-            program, *_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else []), f"--user-data-dir={home}", "about:blank",
+            program, *_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else []), f"--user-data-dir={home}",
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            port = await _port(Path(home) / "DevToolsActivePort", process)
+            port = await asyncio.to_thread(_port, Path(home) / "DevToolsActivePort", process)
             async with aiohttp.ClientSession() as session:
                 async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
                     target = next(t for t in await answer.json() if t["type"] == "page")
@@ -137,13 +138,11 @@ async def browser() -> AsyncIterator[BrowserPage]:
             await process.wait()
 
 
-async def _port(file: Path, process: asyncio.subprocess.Process) -> int:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while process.returncode is None:
-                if file.exists() and (lines := file.read_text().splitlines()):
-                    return int(lines[0])
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise RuntimeError(f"the browser is not up after {PATIENCE:g} s") from None
-    raise RuntimeError(f"the browser ended with {process.returncode}")
+def _port(file: Path, process: asyncio.subprocess.Process) -> int:
+    """The port, once the browser has written it down."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and process.returncode is None:
+        if file.exists() and (lines := file.read_text().splitlines()):
+            return int(lines[0])
+        time.sleep(0.05)
+    raise RuntimeError(f"the browser does not come up (within {PATIENCE:g} s)")

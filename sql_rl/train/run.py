@@ -19,6 +19,7 @@ from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
 from sql_rl.publish.access import check_write_access
 from sql_rl.publish.model import publish_model
+from sql_rl.publish.report import write_report
 from sql_rl.publish.repository import Repository
 from sql_rl.runs.folder import RunFolder, write_whole
 from sql_rl.settings import Settings
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 # Settings that may change when a run is carried on: they decide nothing about the weights.
 FREE = ("stage", "resume", "output_dir", "publish_repo_id", "private_repo", "report_to", "sample_rows", "export_gguf")
-LEFT = ("sft", "grpo", "adapter", "model", "merged", "gguf", "evaluations.json", "run.json", *METRICS)
+LEFT = ("sft", "grpo", "adapter", "model", "merged", "gguf", "evaluations.json", "run.json", "report.html", *METRICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,8 @@ class _Run:
         summary = run_json(self.settings, self.dataset, self.student, stages, self.evaluations, path, exported)
         summary["seconds"] = round(time.monotonic() - self.started, 3)
         self.folder.write_summary(summary)
+        if self.settings.report:
+            write_report(path)
         return Report(path, summary)
 
     def _stages(self, taught: "list[Tokens]", asked: "list[Tokens]") -> tuple[plan.Stage, ...]:

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 
 from sql_rl.examples import Example
 from sql_rl.publish.report.page import Fact, Page, Table
-from sql_rl.publish.report.plots import BLUE, GREEN, Bar, Plot, bars, histogram, lines, shares
+from sql_rl.publish.report.plots import BLUE, GREEN, Bar, Plot, bars, histogram, shares
 from sql_rl.publish.report.results import Pair, results
 from sql_rl.publish.report.rows import Browser, Field, Texts, browser, clipped, evenly
+from sql_rl.publish.report.wire import wire_plots
 from sql_rl.runs.folder import RunFolder
 from sql_rl.settings import JudgeSettings
 
@@ -141,34 +142,6 @@ def _plots(summary: Mapping[str, Any], counted: _Counted) -> Iterator[Plot]:
             {name: values for name, values in counted.tokens.items() if values},
         )
     yield from wire_plots(summary)
-
-
-def wire_plots(summary: Mapping[str, Any]) -> Iterator[Plot]:
-    """Latency and window over time, of runs that asked request by request."""
-    timeline = (summary.get("wire") or {}).get("timeline")
-    if not timeline or len(timeline["seconds"]) < 2:
-        return
-
-    def over_time(name: str) -> list[tuple[float, float]]:
-        return list(zip(timeline["seconds"], timeline[name], strict=True))
-
-    when = "since the command was last started"
-    yield lines(
-        "Latency",
-        f"How long answers took on the wire, {when}.",
-        "seconds",
-        "seconds",
-        {"mean": over_time("latency"), "longest": over_time("longest")},
-    )
-    yield lines(
-        "Window",
-        f"Requests on the wire, and how many were allowed at once, {when}.",
-        "seconds",
-        "requests",
-        {"in flight": over_time("in_flight"), "allowed": over_time("limit")},
-    )
-    yield lines("Throughput", f"Answers a second, {when}.", "seconds", "answers a second", {
-        "answers": over_time("answers_per_second")})  # fmt: skip
 
 
 def _verdicts(summary: Mapping[str, Any]) -> Table:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from sql_rl.evaluate.metrics import METRICS
-from sql_rl.publish.report.distill import wire_plots
 from sql_rl.publish.report.page import Fact, Page, Table
 from sql_rl.publish.report.plots import BLUE, GREEN, Bar, Plot, bars, shares
 from sql_rl.publish.report.rows import Browser, Field, browser, clipped
+from sql_rl.publish.report.wire import wire_plots
 from sql_rl.runs.folder import RunFolder
 
 MOST_DATABASES = 40  # bars; the ones with the most questions

@@ -1,19 +1,13 @@
 """The job behind `report`, and the last step of distill, train and evaluate: from a run's folder to its report.html."""
 
-from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from sql_rl.errors import SqlRlError, UsageError
-from sql_rl.publish.report import distill, evaluate, train
-from sql_rl.publish.report.page import Page, rendered
+from sql_rl.publish.report.page import rendered
 from sql_rl.runs.folder import RunFolder, write_whole
 
-PAGES: dict[str, Callable[[RunFolder, Mapping[str, Any]], Page]] = {
-    "distill": distill.page,
-    "train": train.page,
-    "evaluate": evaluate.page,
-}
+COMMANDS = ("distill", "train", "evaluate")  # each has a module here with a `page`, imported when it is needed
 
 
 def write_report(path: Path) -> Path:
@@ -25,11 +19,11 @@ def write_report(path: Path) -> Path:
     folder = RunFolder(path)
     summary = folder.read_summary()
     command = summary.get("command")
-    if command not in PAGES:
+    if command not in COMMANDS:
         what = f"what `{command}` left" if command else "no run.json"
         raise UsageError(f"{path}: {what}: give the output folder of a `distill`, `train` or `evaluate` that has ended")
     try:
-        html = rendered(PAGES[command](folder, summary))
+        html = rendered(import_module(f"{__package__}.{command}").page(folder, summary))
     except KeyError as missing:
         raise UsageError(
             f"{path}: {missing} is missing in what the run left: it was stopped before its end, or written by another "

@@ -12,6 +12,7 @@ from sql_rl.runs.folder import RunFolder
 from sql_rl.train.metrics import Lines
 
 MOST_SAMPLES = 10_000
+_KINDS = {"lora": "LoRA", "qlora": "QLoRA", "full": "all weights"}
 PARTS_OF_TRAINING = 6  # what the samples' steps can be chosen by
 # Beside those on the model's card.
 MORE_CURVES = (
@@ -61,7 +62,7 @@ def page(folder: RunFolder, summary: Mapping[str, Any]) -> Page:
     return Page(
         kind="Training",
         title=Path(model["name"]).name,
-        lead=f"{stages} on {summary['source']['title']}, {model['kind']} training, {model['backend']}.",
+        lead=f"{stages} on {summary['source']['title']}: {_KINDS[model['kind']]}, with {model['backend']}.",
         facts=facts,
         plots=[*_before_and_after(evaluations), *_curves(metrics)],
         tables=[*_evaluated(evaluations), *_differences(summary), *_left_out(rows)],
