@@ -10,8 +10,8 @@ import re
 import sys
 from pathlib import Path
 
-import click
 import typer
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from sql_rl.cli import app
 
@@ -31,13 +31,13 @@ def with_tables(text: str) -> str:
     return _MARKED.sub(table, text)
 
 
-def list_of(commands: dict[str, click.Command]) -> str:
+def list_of(commands: dict[str, TyperCommand]) -> str:
     """A line for each command: its name and what it does."""
     lines = [f"| `{name}` | {_sentence(command.help)} |\n" for name, command in commands.items()]
     return "| command | what it does |\n|---|---|\n" + "".join(lines)
 
 
-def options_of(command: click.Command) -> str:
+def options_of(command: TyperCommand) -> str:
     """A line for each option and argument: names, default, help."""
     lines = []
     for parameter in command.params:
@@ -47,19 +47,20 @@ def options_of(command: click.Command) -> str:
         in_help = _DEFAULT_IN_HELP.search(text)
         default = in_help["default"] if in_help else _default(parameter)
         text = _DEFAULT_IN_HELP.sub("", text) + _choices(parameter)
-        shown = default if not default or " " in default else f"`{default}`"  # what a help says in words is no value
+        in_words = " " in default and "<" not in default  # what a help says in words is no value
+        shown = default if not default or in_words else f"`{default}`"
         lines.append(f"| {_names(parameter)} | {shown} | {_cell(text)} |\n")
     return "| option | default | |\n|---|---|---|\n" + "".join(lines)
 
 
-def _names(parameter: click.Parameter) -> str:
-    if isinstance(parameter, click.Argument):
-        return f"`{parameter.make_metavar(click.Context(click.Command('x')))}`"
+def _names(parameter: TyperArgument | TyperOption) -> str:
+    if isinstance(parameter, TyperArgument):
+        return f"`{parameter.metavar}`"
     return ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
 
 
-def _default(parameter: click.Parameter) -> str:
-    if parameter.default is None or isinstance(parameter, click.Argument):
+def _default(parameter: TyperArgument | TyperOption) -> str:
+    if parameter.default is None or isinstance(parameter, TyperArgument):
         return ""
     if isinstance(parameter.default, bool):
         if parameter.secondary_opts:
@@ -68,7 +69,7 @@ def _default(parameter: click.Parameter) -> str:
     return _cell(str(parameter.default))
 
 
-def _choices(parameter: click.Parameter) -> str:
+def _choices(parameter: TyperArgument | TyperOption) -> str:
     """The values of an option whose metavar lists them: 'first|vote'."""
     choices = (parameter.metavar or "").split("|")
     return f" One of {', '.join(f'`{choice}`' for choice in choices)}." if len(choices) > 1 else ""
