@@ -133,11 +133,14 @@ def test_the_export_loads_in_plain_transformers(unbroken):
 
     model = AutoModelForCausalLM.from_pretrained(unbroken.folder / "merged")
     tokenizer = AutoTokenizer.from_pretrained(unbroken.folder / "merged")
-    asked = [{"role": "system", "content": "SQL."}, {"role": "user", "content": f"{CONTEXT} count shops 5"}]
+    asked = [
+        {"role": "system", "content": "SQL."},
+        {"role": "user", "content": f"{CONTEXT}, (15, 'Jena') count shops 5"},
+    ]
     ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     text = tokenizer.decode(model.generate(**ids, max_new_tokens=32, do_sample=False)[0])
     assert "</think>" in text
-    assert "<sql>" in text
+    assert "FROM shop" in text
 
 
 def test_a_finished_run_is_not_run_again(unbroken, monkeypatch):
@@ -147,7 +150,7 @@ def test_a_finished_run_is_not_run_again(unbroken, monkeypatch):
 
 
 def test_a_checkpoint_of_other_settings_is_refused(unbroken, monkeypatch):
-    with pytest.raises(UsageError, match=r"grpo_learning_rate was 0.001, now it is 0.01.*--no-resume"):
+    with pytest.raises(UsageError, match=r"grpo_learning_rate was 0.0005, now it is 0.01.*--no-resume"):
         run_here(unbroken.folder.parent, monkeypatch, grpo_learning_rate=0.01)
 
 
