@@ -37,6 +37,7 @@ SAMPLE = ROOT / "sql_rl" / "sample.jsonl"
 ANSWERS = answers_in(str(SAMPLE))
 SHOP = "CREATE TABLE orders (month TEXT, revenue REAL); INSERT INTO orders VALUES ('2024-01', 10.5), ('2024-02', 7.0);"
 SHORT = {
+    "REPORT": "false",
     "JUDGE_VARIANTS": 1,
     "MAX_PROMPT_LENGTH": 1500,
     "MAX_SEQ_LENGTH": 2000,
