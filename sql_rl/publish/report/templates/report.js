@@ -118,7 +118,7 @@
       const first = page * PAGE, last = Math.min(first + PAGE, found.length);
       byId("list").replaceChildren(...found.slice(first, last).map((row) => item(row, data)));
       byId("count").textContent = `${found.length.toLocaleString("en")} of ${data.rows.length.toLocaleString("en")}`;
-      byId("place").textContent = found.length ? `${(first + 1).toLocaleString("en")}–${last.toLocaleString("en")}` : "No rows";
+      byId("place").textContent = found.length ? `${(first + 1).toLocaleString("en")} to ${last.toLocaleString("en")}` : "No rows";
       byId("previous").disabled = page === 0;
       byId("next").disabled = last >= found.length;
       byId("pager").hidden = found.length <= PAGE;
