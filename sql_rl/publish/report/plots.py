@@ -213,14 +213,15 @@ def _inline(svg: str, description: str) -> str:
 
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r"<style.*?</style>\s*", "", svg, flags=re.DOTALL)  # it would hold for the whole page
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg).replace("xlink:href", "href")
     svg = re.sub(
         r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
         rf'<svg viewBox="\1" role="img" aria-label="{escape(description)}">',
         svg,
         count=1,
     )
-    svg = re.sub(r"font: ((?:[a-z]+ )?[\d.]+px) [^;\"]*", r"font: \1 var(--sans)", svg)
+    svg = re.sub(r" font-family: [^;\"]*;?", "", svg)  # the page has one
     svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
     svg = re.sub(
         r"#0000[01]\d", lambda m: f"var(--{_VARIABLES[m.group()]})" if m.group() in _VARIABLES else m.group(), svg
