@@ -36,22 +36,7 @@ from sql_rl.testing.serving import answers_in
 SAMPLE = ROOT / "sql_rl" / "sample.jsonl"
 ANSWERS = answers_in(str(SAMPLE))
 SHOP = "CREATE TABLE orders (month TEXT, revenue REAL); INSERT INTO orders VALUES ('2024-01', 10.5), ('2024-02', 7.0);"
-SHORT = {
-    "REPORT": "false",
-    "JUDGE_VARIANTS": 1,
-    "MAX_PROMPT_LENGTH": 1500,
-    "MAX_SEQ_LENGTH": 2000,
-    "TRAIN_LIMIT": 20,
-    "TRAIN_AUDIT": "false",
-    "TRAIN_EVAL_ROWS": 0,
-    "TRAIN_TEST_ROWS": 2,
-    "TRAIN_MAX_STEPS": 1,
-    "TRAIN_BATCH_SIZE": 2,
-    "TRAIN_GRADIENT_ACCUMULATION_STEPS": 1,
-    "TRAIN_NUM_GENERATIONS": 2,
-    "TRAIN_MAX_COMPLETION_LENGTH": 8,
-    "TRAIN_DIFFICULTY_SAMPLING": "false",
-}
+SHORT = {"SQL_RL_REPORT": "false", "SQL_RL_JUDGE_VARIANTS": "1"}
 
 
 @dataclass(slots=True)
@@ -171,14 +156,13 @@ def world(tmp_path: Path, clean_environ: dict[str, str]) -> Iterator[Callable[[s
             with_source(hub)
             with_files(a_clone(tmp_path))
             as_the_page_says(page, tmp_path)
-            environ = clean_environ | {
+            environ = clean_environ | SHORT | {
                 "UV_PROJECT": str(ROOT), "UV_NO_SYNC": "1", "UV_OFFLINE": "1",
                 "API_KEY": "sk-test", "SQL_RL_BASE_URL": provider.url,
                 "HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1",
-                "OMP_NUM_THREADS": "1", "XDG_STATE_HOME": str(tmp_path / "state"),
+                "XDG_STATE_HOME": str(tmp_path / "state"),
             }  # fmt: skip
-            environ |= {f"SQL_RL_{name}": str(value) for name, value in SHORT.items()}
-            renamed = {"http://localhost:8000/v1": provider.url, "--seconds 20": "--seconds 0", "--max-steps 2": ""}
+            renamed = {"http://localhost:8000/v1": provider.url, "--seconds 20": "--seconds 0"}
             renamed |= {port: free_port() for port in ("8123", "8124", "8765")}
             made = World(tmp_path, environ, renamed)
             stack.callback(made.close)
