@@ -6,6 +6,7 @@ from sql_rl.distill.counters import STAGES
 from sql_rl.distill.plan import Plan
 from sql_rl.distill.run import Report
 from sql_rl.prompts import estimated_tokens
+from sql_rl.publish.report import place
 from sql_rl.sources import Source
 from sql_rl.terminal.progress import share
 from sql_rl.terminal.summary import Line, Summary
@@ -30,7 +31,11 @@ def closing(report: Report) -> Summary:
         title=f"{report.folder}: {'finished before, nothing to do' if report.unchanged else 'finished'}",
         content={"folder": str(report.folder), "unchanged": report.unchanged, "published": report.published, **s},
         lines=lines,
-        notes=[f"{s['requests']:,} requests, {tokens:,} tokens, {cost}, {s['seconds']:.1f} s", *published],
+        notes=[
+            f"{s['requests']:,} requests, {tokens:,} tokens, {cost}, {s['seconds']:.1f} s",
+            *place(report.folder),
+            *published,
+        ],
         next=f"uv run main.py train --dataset-repo-id {shlex.quote(str(report.folder))}",
     )
 

@@ -18,6 +18,7 @@ from sql_rl.errors import SqlRlError
 from sql_rl.evaluate.metrics import METRICS
 from sql_rl.evaluate.outcome import Outcome, failure_of, metrics_of, samples_of, usage_of
 from sql_rl.evaluate.plan import Plan
+from sql_rl.publish.report import place
 from sql_rl.runs.folder import RunFolder, write_whole
 from sql_rl.terminal.summary import Line, Summary
 
@@ -103,7 +104,7 @@ def closing(
             "comparison": comparison,
         },
         lines=lines,
-        notes=[*_notes(folder, summary), *(_changes(folder, comparison) if comparison else ())],
+        notes=[*_notes(folder, summary), *place(folder), *(_changes(folder, comparison) if comparison else ())],
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sql_rl import __version__
 from sql_rl.evaluate.intervals import paired
+from sql_rl.publish.report import place
 from sql_rl.settings import Settings
 from sql_rl.students import Student
 from sql_rl.terminal.summary import Line, Summary
@@ -89,6 +90,7 @@ def closing(folder: Path, summary: Mapping[str, Any], unchanged: bool, published
     share = summary["reward_seconds_share"]
     notes = [f"{summary['seconds']:.0f} s" + (f", rewards {100 * share:.1f} % of GRPO's steps" if share else "")]
     notes += [f"left out: {reason} {count}" for reason, count in summary["rows"]["left_out"].items()]
+    notes += place(folder)
     notes += [f"published: {published}"] if published else []
     said = "finished before, nothing to do" if unchanged else "finished"
     return Summary(

@@ -6,6 +6,6 @@ plots, rows, results      the pictures, the rows that fit, what their queries gi
 page                      all of it as HTML
 """
 
-from sql_rl.publish.report.job import write_report
+from sql_rl.publish.report.job import place, write_report
 
-__all__ = ["write_report"]
+__all__ = ["place", "write_report"]
