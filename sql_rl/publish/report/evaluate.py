@@ -7,7 +7,7 @@ from typing import Any
 
 from sql_rl.evaluate.metrics import METRICS
 from sql_rl.publish.report.page import Fact, Page, Table
-from sql_rl.publish.report.plots import BLUE, GREEN, Bar, Plot, bars, shares
+from sql_rl.publish.report.plots import BLUE, GREEN, Bar, Plot, bars, shares, with_count
 from sql_rl.publish.report.rows import Browser, Field, browser, clipped
 from sql_rl.publish.report.wire import wire_plots
 from sql_rl.runs.folder import RunFolder
@@ -104,10 +104,7 @@ def _plots(metrics: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> 
             "By hardness",
             "Share of questions that are right on variants too, with its 95 % interval; in brackets, how many count.",
             "% of questions",
-            [
-                _bar(f"{name or 'not told'} ({found['suite']['total']:,})", found["suite"])
-                for name, found in levels.items()
-            ],
+            [_bar(with_count(name, found["suite"]["total"]), found["suite"]) for name, found in levels.items()],
             top=100,
         )
         by_level: dict[str, dict[str, int]] = {name or "not told": {} for name in levels}
@@ -128,7 +125,7 @@ def _plots(metrics: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> 
             "By database",
             f"Share of questions{which} that are right on variants too, with its 95 % interval, the weakest first.",
             "% of questions",
-            [_bar(f"{name or 'not told'} ({found['suite']['total']:,})", found["suite"]) for name, found in most],
+            [_bar(with_count(name, found["suite"]["total"]), found["suite"]) for name, found in most],
             top=100,
         )
 

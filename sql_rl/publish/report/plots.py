@@ -23,7 +23,7 @@ VERDICTS = {
 }  # fmt: skip
 
 WIDTH = 4.8  # inches at 72 points each: what half of the page's width shows at a readable size
-_LABEL = 30  # characters
+_LABEL = 28  # characters
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sql-rl",
@@ -82,7 +82,7 @@ def bars(title: str, caption: str, unit: str, found: Sequence[Bar], top: float |
                 axes.plot([low, high], [place, place], color=INK, linewidth=1)
                 reach = max(reach, high)
             axes.text(reach + end * 0.015, place, bar.note, va="center", color=INK)
-        axes.set_yticks(places, [_label(b.label) for b in found])
+        axes.set_yticks(places, [b.label for b in found])
         axes.invert_yaxis()
         axes.set_xlim(0, end * (1.28 if any(b.note for b in found) else 1.02))
         axes.set_xlabel(unit)
@@ -105,7 +105,7 @@ def shares(title: str, caption: str, groups: Mapping[str, Mapping[str, int]], no
             parts = [100 * groups[n].get(verdict, 0) / max(1, sum(groups[n].values())) for n in names]
             axes.barh(range(len(names)), parts, left=left, height=0.62, color=VERDICTS[verdict], label=_words(verdict))
             left = [a + b for a, b in zip(left, parts, strict=True)]
-        axes.set_yticks(range(len(names)), [f"{_label(n)} ({sum(groups[n].values()):,})" for n in names])
+        axes.set_yticks(range(len(names)), [with_count(n, sum(groups[n].values())) for n in names])
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
         axes.set_xlabel(f"% of {noun}")
@@ -233,6 +233,7 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _label(text: str) -> str:
-    text = " ".join(str(text).split()) or "not told"
-    return text if len(text) <= _LABEL else text[: _LABEL - 1] + "…"
+def with_count(name: str, count: int) -> str:
+    """The label of a group, and in brackets how many it has."""
+    name = " ".join(name.split()) or "not told"
+    return f"{name if len(name) <= _LABEL else name[: _LABEL - 1] + '…'} ({count:,})"

@@ -203,15 +203,14 @@ async def test_light_and_dark(page: BrowserPage, distilled: Path):
     await page.prefer("light")
 
 
-@pytest.mark.parametrize("kind", ["distilled", "evaluated", "trained"])
-async def test_a_phone_need_not_scroll_sideways(page: BrowserPage, kind: str, request: pytest.FixtureRequest):
-    folder = request.getfixturevalue(kind)
+async def test_a_phone_need_not_scroll_sideways(page: BrowserPage, distilled: Path, evaluated: Path, trained: Path):
     await page.resize(360, 740, mobile=True)
-    await opened(page, folder)
-    await page.value("document.querySelectorAll('summary').forEach((e) => e.click())")
-    await page.until("document.querySelector('#list .body') !== null")
-    assert await page.value("document.documentElement.scrollWidth") <= 360
-    assert min(await page.value("[...document.querySelectorAll('figure svg')].map((e) => e.clientWidth)")) > 300
+    for folder in (distilled, evaluated, trained):
+        await opened(page, folder)
+        await page.value("document.querySelectorAll('summary').forEach((e) => e.click())")
+        await page.until("document.querySelector('#list .body') !== null")
+        assert await page.value("document.documentElement.scrollWidth") <= 360
+        assert min(await page.value("[...document.querySelectorAll('figure svg')].map((e) => e.clientWidth)")) > 300
     await page.resize(1200, 900)
 
 
@@ -219,12 +218,10 @@ async def test_20_000_rows_are_not_heavy(page: BrowserPage, distilled: Path, tmp
     summary = write_many(distilled, tmp_path, 20_000)
     report = await asyncio.to_thread(write_report, tmp_path)
     assert report.stat().st_size < 20e6
-    await page.send("Performance.enable", timeDomain="timeTicks")
     spent = []
-    for _ in range(3):  # the renderer's own time: what else the machine does is not the page's fault
-        before = await process_time(page)
+    while len(spent) < 5 and not any(seconds < 2 for seconds in spent):  # the machine may be busy with other things
         await opened(page, tmp_path)
-        spent.append(await process_time(page) - before)
+        spent.append(await page.value("performance.now()") / 1000)  # since it was asked for
     assert min(spent) < 2
     (note,) = await texts(page, "#rows > p.caption")
     shown = await page.value("Number(document.getElementById('count').textContent.split(' ').pop().replace(',', ''))")
@@ -232,11 +229,6 @@ async def test_20_000_rows_are_not_heavy(page: BrowserPage, distilled: Path, tmp
     assert 5000 < shown < 20_000
     rejected = await page.value("document.querySelector('[data-key=state] [value=rejected]').textContent")
     assert rejected == f"rejected ({summary['rejected']:,})"
-
-
-async def process_time(page: BrowserPage) -> float:
-    metrics = (await page.send("Performance.getMetrics"))["metrics"]
-    return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
 
 
 def write_many(like: Path, folder: Path, count: int) -> dict[str, Any]:
