@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import TypeVar
 
 from sql_rl.chat.cells import for_csv
@@ -76,27 +76,35 @@ def export(database: Database, sql: str, path: Path) -> int:
 def supervised(database: Database, work: Callable[[], T], seconds: float | None) -> T:
     """What `work` returns, which runs a query on the database. Raises QueryError where it is stopped."""
     job: Future[T] = Future()
+    begins = Lock()
+    begun = stopped = False
 
     def run() -> None:
+        nonlocal begun
+        with begins:
+            if stopped:
+                return
+            begun = True
         try:
             job.set_result(work())
         except BaseException as error:  # noqa: BLE001 - handed on to whoever waits
             job.set_exception(error)
 
     # No executor: Ctrl-C may come at any point, and leaving an executor waits for what nobody has cancelled yet.
-    thread = Thread(target=run, daemon=True)
     try:
-        thread.start()
+        Thread(target=run, daemon=True).start()
         wait([job], seconds)
         if job.done():
             return job.result()
         why = QueryError(f"it was stopped after {seconds} s (--seconds)")
     except KeyboardInterrupt:
         why = QueryError("stopped", repairable=False)
+    with begins:
+        stopped = True  # where Ctrl-C came before the thread began (it may yet begin): it does nothing then
     give_up = time.monotonic() + _PATIENCE
-    while thread.is_alive() and time.monotonic() < give_up:
+    while begun and not job.done() and time.monotonic() < give_up:
         database.cancel()
-        thread.join(_AGAIN)
-    if thread.is_alive():
+        wait([job], _AGAIN)
+    if begun and not job.done():
         raise QueryError(f"{database.name} does not stop the query: /exit leaves it to itself", repairable=False)
     raise why

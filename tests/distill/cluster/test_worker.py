@@ -45,7 +45,7 @@ async def test_a_shard_leaves_its_lines_and_its_counters(planned, journal: Journ
     kinds = [line["kind"] for line in Intake(run.folder.workers / "a.jsonl").take_in(journal)]
     assert sorted(kinds) == ["completion"] * 12 + ["judgement"] * 12
     assert (await worker.beat(0.0)).counters == {}
-    assert set(await worker.close()) == {"retried", "throttled_seconds", "fullness"}
+    assert set(await worker.close()) == {"retried", "throttled_seconds", "fullness", "timeline"}
 
 
 @pytest.mark.parametrize("content", [None, "of another run"])
