@@ -40,7 +40,7 @@ ENVIRON = {
     "SQL_RL_MAX_TOKENS": str(ANSWER),
     "SQL_RL_MAX_SEQ_LENGTH": str(CONTEXT),
     "SQL_RL_MAX_PROMPT_LENGTH": str(PROMPT),
-    "SQL_RL_REQUEST_TIMEOUT": "900",
+    "SQL_RL_REQUEST_TIMEOUT": "3600",  # seconds; without stops the server writes every answer to its limit
 }
 
 
