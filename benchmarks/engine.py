@@ -6,6 +6,7 @@
 
 Prints a table; times are of this machine, now: the ratios count. Each measurement is a process of its own; its wall
 time includes everything from its start, its CPU time its judge's workers too, its memory is that of the parent alone.
+No report is made of these runs: that takes the same whatever the engine does (docs/reports.md).
 
 CPU is told in two parts. What a request costs is the slope between a run of `--rows` and one of five times as many:
 the dataset's row is in it, the start is not. The start is what the slope leaves of the shorter run.

@@ -130,7 +130,7 @@ class Sitting:
         if turn.source:
             self.screen.notice(f"(rewritten for {self.database.product}: it was written in another dialect)")
         self.waiting = True
-        if self.settings.yes:
+        if self.settings.run_at_once:
             self.run()
 
     def _query(self) -> Turn:

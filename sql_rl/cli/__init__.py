@@ -15,6 +15,7 @@ from sql_rl.errors import SqlRlError
 
 app = typer.Typer(
     name="sql-rl",
+    epilog="Example: uv run main.py distill --provider offline --dataset-repo-id sample --validate",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -38,7 +38,9 @@ def chat(
     format: Annotated[  # noqa: A002 - the option's name
         str, typer.Option(metavar="table|csv|json", help="With -q: how the rows are written to stdout.")
     ] = SECTION.format,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Run each query at once, without Enter.")] = SECTION.yes,
+    run_at_once: Annotated[
+        bool, typer.Option("--yes", "-y", help="Run each query at once, without Enter.")
+    ] = SECTION.run_at_once,
     max_rows: Annotated[int, typer.Option(help="Rows of a result that are shown.")] = SECTION.max_rows,
     seconds: Annotated[float, typer.Option(help="How long a query may run.")] = SECTION.seconds,
     config: Config = None,

@@ -20,7 +20,7 @@ class ChatSettings:
     db: Annotated[
         str | None, "sqlite:///FILE, duckdb:///FILE or postgresql://…; null is an empty database in memory"
     ] = None
-    yes: Annotated[bool, "run each query at once, without waiting for Enter"] = False
+    run_at_once: Annotated[bool, "run each query at once, without waiting for Enter"] = False
     format: Annotated[Literal["table", "csv", "json"], "how the rows of a single question are written"] = "table"
     max_rows: Annotated[int, Ge(1), "rows of a result that are shown; /export writes all"] = 100
     seconds: Annotated[float, Gt(0), "seconds; how long a query may run"] = 60.0
