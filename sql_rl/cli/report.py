@@ -12,6 +12,6 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The output folder of a run that has ended.")],
 ) -> None:
     """Make a run's report.html again, and print where it is."""
-    from sql_rl.publish.report import write_report
+    from sql_rl.publish.report.job import write_report
 
     print(write_report(folder))

@@ -37,7 +37,7 @@ from sql_rl.distill.window import Window
 from sql_rl.errors import SqlRlError, StoppedEarlyError
 from sql_rl.judge import Judge
 from sql_rl.publish.dataset import publish_dataset
-from sql_rl.publish.report import write_report
+from sql_rl.publish.report import write_report_apart
 from sql_rl.publish.repository import Repository
 from sql_rl.runs.drive import Stop, every, opened, signals
 from sql_rl.runs.heap import rarely_collected
@@ -106,7 +106,7 @@ def _carried_on(
             _run(run, source, teacher, batch_api, secrets, repository, before.get("seconds", 0.0), manner)
         )
     if settings.report:
-        write_report(run.folder.path)
+        write_report_apart(run.folder.path)
     return report
 
 

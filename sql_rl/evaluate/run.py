@@ -29,7 +29,7 @@ from sql_rl.evaluate.output import read_metrics, write, write_comparison
 from sql_rl.evaluate.plan import Plan, plan
 from sql_rl.evaluate.scoring import Scorer
 from sql_rl.judge import Judge
-from sql_rl.publish.report import write_report
+from sql_rl.publish.report import write_report_apart
 from sql_rl.runs.drive import Stop, drive, every, signals
 from sql_rl.runs.heap import rarely_collected
 from sql_rl.settings import Settings
@@ -71,7 +71,7 @@ def evaluate(settings: Settings, secrets: Secrets, manner: Manner = "person") ->
                 summary, metrics = asyncio.run(_run(run, summary.get("seconds", 0.0), manner))
         comparison = _compare(run) if run.other is not None else None
         if settings.report and not (unchanged and comparison is None):
-            write_report(run.folder.path)
+            write_report_apart(run.folder.path)
     return Report(run.folder.path, summary, metrics, comparison, unchanged)
 
 

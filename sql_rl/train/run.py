@@ -19,7 +19,7 @@ from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
 from sql_rl.publish.access import check_write_access
 from sql_rl.publish.model import publish_model
-from sql_rl.publish.report import write_report
+from sql_rl.publish.report import write_report_apart
 from sql_rl.publish.repository import Repository
 from sql_rl.runs.folder import RunFolder, write_whole
 from sql_rl.settings import Settings
@@ -169,7 +169,7 @@ class _Run:
         summary["seconds"] = round(time.monotonic() - self.started, 3)
         self.folder.write_summary(summary)
         if self.settings.report:
-            write_report(path)
+            write_report_apart(path)
         return Report(path, summary)
 
     def _stages(self, taught: "list[Tokens]", asked: "list[Tokens]") -> tuple[plan.Stage, ...]:

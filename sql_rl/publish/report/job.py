@@ -10,12 +10,6 @@ from sql_rl.runs.folder import RunFolder, write_whole
 COMMANDS = ("distill", "train", "evaluate")  # each has a module here with a `page`, imported when it is needed
 
 
-def place(path: Path) -> list[str]:
-    """Where the report of a run's folder is, as a note of the closing summary; nothing where there is none."""
-    report = path / "report.html"
-    return [f"report: {report}"] if report.exists() else []
-
-
 def write_report(path: Path) -> Path:
     """Makes the report of the run in a folder, and gives the path of it; the same folder gives the same bytes, but
     for results that were not reached in time (results.py).
@@ -41,5 +35,5 @@ def write_report(path: Path) -> Path:
     try:
         write_whole(report, html)
     except OSError as error:
-        raise SqlRlError(f"{report}: cannot be written: {error.strerror or error}; the run itself is whole") from error
+        raise SqlRlError(f"{report}: cannot be written: {error.strerror or error}") from error
     return report

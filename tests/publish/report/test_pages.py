@@ -18,7 +18,7 @@ from sql_rl.distill.dataset import schema
 from sql_rl.distill.run import distill
 from sql_rl.evaluate.run import evaluate
 from sql_rl.publish.parquet import DatasetWriter
-from sql_rl.publish.report import write_report
+from sql_rl.publish.report.job import write_report
 from sql_rl.settings import JudgeSettings, TrainSettings
 from sql_rl.sources import open_source
 from sql_rl.testing.browser import BrowserPage, browser, installed
