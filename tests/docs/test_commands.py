@@ -43,6 +43,9 @@ ELSEWHERE = {
     "--group": "uv",
     "--no-default-groups": "uv",
     "--keep_distinct": "Spider's evaluator",
+    "--rows": "benchmarks/engine.py and vllm_gemma.py",
+    "--windows": "benchmarks/engine.py",
+    "--runs": "benchmarks/vllm_gemma.py",
 }
 
 

@@ -23,6 +23,8 @@ from sql_rl.errors import UsageError
 from sql_rl.train.metrics import Lines
 from sql_rl.train.run import train
 
+pytestmark = pytest.mark.xdist_group("train")  # In one process, so that what they share is made once.
+
 CONTEXT = "CREATE TABLE shop (id INT, town TEXT); INSERT INTO shop VALUES (1, 'Ulm'), (2, 'Bonn')"
 RIGHT, WRONG = "SELECT COUNT(*) FROM shop", "SELECT town FROM shop"
 TRAIN = {

@@ -24,6 +24,7 @@ from sql_rl.distill.run import distill
 from sql_rl.testing.chat_server import ChatServer, Faults
 
 pytest.importorskip("ray")
+pytestmark = pytest.mark.xdist_group("ray")  # In one process, so that what they share is made once.
 
 CLUSTER = """
 import sys

@@ -25,6 +25,7 @@ from sql_rl.testing.browser import BrowserPage, browser, installed
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),  # in one process, so that what they share is made once
     pytest.mark.skipif(installed() is None, reason="no Chromium is installed (Debian's package: chromium)"),
     pytest.mark.asyncio(loop_scope="module"),
 ]
