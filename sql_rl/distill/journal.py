@@ -40,6 +40,19 @@ def key_of(content: Mapping[str, Any], texts: Iterable[str] = ()) -> str:
     return digest.hexdigest()[:32]
 
 
+def line_in(data: bytes, place: str) -> dict[str, Any]:
+    """A journal's line as it was written. Raises SqlRlError, with the place of it, for one that is damaged."""
+    try:
+        content = json.loads(data)
+        if content["kind"] == "run" or content["key"]:
+            return content
+    except (ValueError, KeyError, TypeError):
+        pass  # said below, with the place
+    raise SqlRlError(
+        f"{place} is damaged; take it out by hand (its request is paid again) or start anew with --no-resume"
+    )
+
+
 class Journal:
     """An open journal. Not safe for two processes: the run holds a lock on the folder.
 
@@ -142,25 +155,13 @@ class Journal:
                 if not line.endswith(b"\n"):
                     os.ftruncate(self._fd, offset)
                     break
-                content = self._line(line, number)
+                content = line_in(line, f"{self.path}: line {number}")
                 if number == 1:
                     self._same_run(content, identity)
                 else:
                     self._offsets[_index(content["kind"], content["key"])] = offset
                 offset += len(line)
         return offset
-
-    def _line(self, line: bytes, number: int) -> dict[str, Any]:
-        try:
-            content = json.loads(line)
-            if content["kind"] == "run" or content["key"]:
-                return content
-        except (ValueError, KeyError, TypeError):
-            pass  # said below, with the place
-        raise SqlRlError(
-            f"{self.path}: line {number} is damaged; take it out by hand (its request is paid again) "
-            "or start anew with --no-resume"
-        )
 
     def _same_run(self, first: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
         if first.get("kind") != "run" or first.get("version") != VERSION:

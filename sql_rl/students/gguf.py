@@ -60,6 +60,7 @@ def _unpack(file: Path, folder: Path) -> None:
             quantization_config=GgufConfig(dequantize=True),
             dtype=torch.bfloat16,
         )
+    # An architecture, a tokenizer or a tensor type that its GGUF reader does not know: it raises any of these.
     except (ValueError, KeyError, NotImplementedError) as error:
         raise UsageError(f"{file}: transformers cannot read it: {error}") from error
     # It is dense by now, but would be saved as if it were still quantized, which is refused.

@@ -161,6 +161,7 @@ def open_unsloth(source: Source, spec: StudentSpec, token: str | None) -> Unslot
                 )
         except torch.OutOfMemoryError:
             raise
+        # What its loader raises for a model that is not there (OSError) or that it does not know (any of the others).
         except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
             raise UsageError(
                 f"{source.name}: Unsloth cannot load it: {str(error).strip().partition(chr(10))[0]}"

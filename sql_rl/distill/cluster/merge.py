@@ -6,7 +6,6 @@ is in the run's journal and safe there.
 """
 
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sql_rl.distill.journal import Journal
-from sql_rl.errors import BusyError, SqlRlError
+from sql_rl.distill.journal import Journal, line_in
+from sql_rl.errors import BusyError
 
 ORPHANS_END = 40.0  # seconds that workers of a run that died get to notice it
 LOOK_AGAIN = 0.2  # seconds
@@ -43,24 +42,12 @@ class Intake:
             for data in file:
                 if not data.endswith(b"\n"):
                     break
-                line = self._line(data)
+                line = line_in(data, f"{self.path}: the line at byte {self._offset}")
                 if line["kind"] != "run" and journal.get(line["kind"], line["key"]) is None:
                     journal.add(line["kind"], line["key"], line)
                     new.append(line)
                 self._offset += len(data)
         return new
-
-    def _line(self, data: bytes) -> dict[str, Any]:
-        try:
-            line = json.loads(data)
-            if line["kind"] == "run" or line["key"]:
-                return line
-        except (ValueError, KeyError, TypeError):
-            pass  # said below, with the place
-        raise SqlRlError(
-            f"{self.path}: the line at byte {self._offset} is damaged; take it out by hand (its request is paid again) "
-            "or start anew with --no-resume"
-        )
 
     def remove(self) -> None:
         """The file goes, and its worker's reserve with it; what was taken in has to be synced by then."""
