@@ -7,6 +7,7 @@ When something may go is decided by the limits (`limits/`); here is the part of 
 import asyncio
 import heapq
 import itertools
+import math
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,7 +45,8 @@ class Slots:
         self._later: list[tuple[float, int, _Waiter]] = []  # a heap of what is to be asked again, by when it is due
         self._number = itertools.count()
         self._on_wire: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._wakes_at = math.inf  # of the timer; uvloop (Ray's loop) gives a handle without a time for what is due
         self._guard: asyncio.Task[None] | None = None
         self._stall: SqlRlError | None = None
         self.in_flight = 0
@@ -126,10 +128,10 @@ class Slots:
 
     def _wake_at(self, when: float) -> None:
         if self._timer is not None:
-            if self._timer.when() <= when:
+            if self._wakes_at <= when:
                 return
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(when, self._wake)
+        self._timer, self._wakes_at = asyncio.get_running_loop().call_at(when, self._wake), when
 
     def _wake(self) -> None:
         self._timer = None

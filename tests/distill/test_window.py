@@ -223,6 +223,23 @@ async def test_a_request_that_is_cancelled_in_the_moment_it_is_admitted_gives_it
     assert await window.send(request(1)) == REPLY
 
 
+def test_retries_that_are_due_at_once_on_a_loop_whose_timers_then_know_no_time():
+    """uvloop, which Ray's workers run on, gives a plain handle for what is due within half a millisecond."""
+    loops = pytest.importorskip("uvloop")
+
+    async def three() -> list[None]:
+        window = Window(Teacher(), 4, asyncio.Event())
+
+        async def asked_again(after: float) -> None:
+            async with window._slots.slot(1.0, after):
+                pass
+
+        return await asyncio.gather(asked_again(3e-4), asked_again(2e-4), asked_again(1e-4))
+
+    with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
+        assert runner.run(three()) == [None] * 3
+
+
 # -- limits -----------------------------------------------------------------------------------------------------------
 
 
