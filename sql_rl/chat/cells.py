@@ -52,14 +52,20 @@ def for_json(value: Any) -> Any:
     return for_csv(value)
 
 
-def records(columns: tuple[str, ...], rows: list[tuple]) -> list[dict[str, Any]]:
-    """Rows as JSON objects; a column whose name was there before gets a number."""
+def unique(columns: tuple[str, ...]) -> list[str]:
+    """The names as keys of an object; one that was there before gets a number."""
     names: list[str] = []
     for column in columns:
         name, number = column, 2
         while name in names:
             name, number = f"{column}_{number}", number + 1
         names.append(name)
+    return names
+
+
+def records(columns: tuple[str, ...], rows: list[tuple]) -> list[dict[str, Any]]:
+    """Rows as JSON objects."""
+    names = unique(columns)
     return [dict(zip(names, map(for_json, row), strict=True)) for row in rows]
 
 

@@ -16,13 +16,16 @@ from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
 from sql_rl.prompts import load_prompts
 from sql_rl.settings import Settings
+from sql_rl.terminal.manner import Manner
 
 
-def chat(settings: Settings, secrets: Secrets, question: str | None) -> None:
-    """Answers the question and returns, or without one talks until the user leaves.
+def chat(settings: Settings, secrets: Secrets, question: str | None, manner: Manner = "person") -> None:
+    """Answers the question and returns, or without one talks until the user leaves, who is a person then.
 
     Raises UsageError for what is wrong before anything was asked, and what `once.answer` raises.
     """
+    if question is None and manner != "person":
+        raise UsageError('--quiet and --json go with -q "question"')
     if question is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError('chat needs a terminal; in a script, ask with -q "question"')
     if question is not None and not question.strip():
@@ -32,8 +35,9 @@ def chat(settings: Settings, secrets: Secrets, question: str | None) -> None:
     with closing(open_database(uri)) as database:
         asker = Asker(model, database, load_prompts(), settings.max_prompt_length, settings.max_tokens)
         if question is not None:
-            console = Console(stderr=True)
-            answer(question, asker, Screen(console, thinking=console.is_terminal), settings.chat)
+            console = Console(stderr=True, quiet=manner != "person")
+            screen = Screen(console, thinking=console.is_terminal)
+            answer(question, asker, screen, settings.chat, as_json=manner == "json")
             return
         from sql_rl.chat.terminal import converse
 

@@ -1,8 +1,10 @@
 """One question, one answer: for scripts. The rows go to stdout, all else to stderr."""
 
+import json
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
+from sql_rl.chat.cells import records, unique
 from sql_rl.chat.databases.base import QueryError
 from sql_rl.chat.databases.supervise import Result, fetch
 from sql_rl.chat.screen import Screen, counted, write
@@ -11,8 +13,18 @@ from sql_rl.errors import SqlRlError, StoppedEarlyError
 from sql_rl.settings.chat import ChatSettings
 
 
-def answer(question: str, asker: Asker, screen: Screen, settings: ChatSettings, out: TextIO = sys.stdout) -> None:
-    """Asks, runs, writes. Raises SqlRlError where there is no answer, StoppedEarlyError at Ctrl-C."""
+def answer(
+    question: str,
+    asker: Asker,
+    screen: Screen,
+    settings: ChatSettings,
+    as_json: bool = False,
+    out: TextIO = sys.stdout,
+) -> None:
+    """Asks, runs, writes: the rows in the form of the settings, or all there is to tell as one line of JSON.
+
+    Raises SqlRlError where there is no answer, StoppedEarlyError at Ctrl-C.
+    """
     try:
         turn = asker.ask(question, screen)
         try:
@@ -20,14 +32,30 @@ def answer(question: str, asker: Asker, screen: Screen, settings: ChatSettings, 
         except QueryError as error:
             if turn.repaired or not error.repairable:
                 raise
-            result = _run(asker.repair(turn, error.reason, screen), asker, screen, settings)
+            turn = asker.repair(turn, error.reason, screen)
+            result = _run(turn, asker, screen, settings)
     except QueryError as error:
         raise SqlRlError(error.reason) from None
     except KeyboardInterrupt:
         raise StoppedEarlyError("stopped before there was an answer") from None
-    write(result, settings.format, out)
+    if as_json:
+        print(json.dumps(_told(question, turn, result), ensure_ascii=False), file=out)
+    else:
+        write(result, settings.format, out)
     out.flush()
     screen.line(counted(result), "dim")
+
+
+def _told(question: str, turn: Turn, result: Result) -> dict[str, Any]:
+    """more: there are rows behind these. Of columns whose names are alike the later ones have a number."""
+    return {
+        "question": question,
+        "sql": turn.sql,
+        "columns": unique(result.columns),
+        "rows": records(result.columns, result.rows),
+        "more": result.more,
+        "seconds": round(result.seconds, 3),
+    }
 
 
 def _run(turn: Turn, asker: Asker, screen: Screen, settings: ChatSettings) -> Result:

@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from sql_rl.cli.options import DEFAULTS, Config, given
+from sql_rl.errors import UsageError
+from sql_rl.terminal.manner import manner_of
 
 SECTION = DEFAULTS.chat
 EXAMPLE = 'uv run main.py chat --db sqlite:///shop.sqlite -q "Which customers ordered nothing this year?"'
@@ -43,6 +45,12 @@ def chat(
     ] = SECTION.run_at_once,
     max_rows: Annotated[int, typer.Option(help="Rows of a result that are shown.")] = SECTION.max_rows,
     seconds: Annotated[float, typer.Option(help="How long a query may run.")] = SECTION.seconds,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="With -q: the rows on stdout, and on stderr only what went wrong.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With -q: question, query and rows as one line of JSON; else as --quiet.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Ask a database in plain words; it is only ever read.
@@ -51,8 +59,11 @@ def chat(
     """
     from sql_rl.configure import load
 
-    settings, secrets = load(given(context, "chat"), config)
+    manner, flags = manner_of(quiet, as_json), given(context, "chat")
+    if as_json and "chat.format" in flags:
+        raise UsageError("--json and --format contradict each other: give one of them (--format json: the rows alone)")
+    settings, secrets = load(flags, config)
 
     from sql_rl.chat.chat import chat as job
 
-    job(settings, secrets, question)
+    job(settings, secrets, question, manner)

@@ -51,6 +51,26 @@ def test_csv_and_json_for_programs(asking):
     ]
 
 
+def test_the_rows_alone(asking):
+    done = asking("Broken?", "--format", "csv", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n1\n", "")
+
+
+def test_one_line_of_json(asking):
+    done = asking("All towns?", "--json", "--max-rows", 1)
+    told = json.loads(done.stdout)
+    assert told.pop("seconds") >= 0
+    assert told == {
+        "question": "All towns?",
+        "sql": ANSWERS["All towns?"],
+        "columns": ["id", "town", "town_2"],
+        "rows": [{"id": 1, "town": "Ulm", "town_2": "Ulm"}],
+        "more": True,
+    }
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    assert json.loads(asking("Broken?", "--json").stdout)["sql"] == "SELECT 1", "the query that was run"
+
+
 def test_more_rows_than_are_shown(asking):
     done = asking("Everything?", "--format", "csv", "--max-rows", 3)
     assert (done.returncode, done.stdout) == (0, "n\n1\n2\n3\n")
@@ -87,6 +107,8 @@ def test_no_answer_is_exit_code_1(asking, chat_server: ChatServer, question: str
         (["-q", " "], "the question is empty"),
         (["--format", "xml"], "one of table, csv, json"),
         (["--max-rows", "0"], "--max-rows: 0 is not allowed"),
+        (["--quiet", "--json"], "contradict each other"),
+        (["--json", "--format", "csv"], "contradict each other"),
     ],
 )
 def test_wrong_usage(asking, chat_server: ChatServer, arguments: list[str], said: str):
@@ -100,6 +122,12 @@ def test_wrong_usage(asking, chat_server: ChatServer, arguments: list[str], said
 def test_without_a_terminal_a_question_is_needed(run: Run, chat_server: ChatServer):
     done = run("chat", "--base-url", chat_server.url)
     assert (done.returncode, done.stderr) == (2, 'error: chat needs a terminal; in a script, ask with -q "question"\n')
+
+
+def test_a_conversation_is_for_a_person(run: Run, chat_server: ChatServer):
+    for flag in ("--quiet", "--json"):
+        done = run("chat", "--base-url", chat_server.url, flag)
+        assert (done.returncode, done.stderr) == (2, 'error: --quiet and --json go with -q "question"\n')
 
 
 def test_the_key_is_missing(run: Run):

@@ -122,7 +122,7 @@ def test_the_command_makes_the_same_report_again(run: Run, tmp_path: Path):
     made = run("report", "out")
     assert made.stdout.strip() == "out/report.html"
     first = report.read_bytes()
-    assert run("report", "out").returncode == 0
+    assert json.loads(run("report", "out", "--json").stdout) == {"folder": "out", "report": "out/report.html"}
     assert report.read_bytes() == first
 
 
