@@ -127,7 +127,7 @@ class _Run:
         from sql_rl.students import open_student
         from sql_rl.train.checks import check_student
         from sql_rl.train.export import export
-        from sql_rl.train.tokens import fitting, imitable, tokenized
+        from sql_rl.train.tokens import fitting, imitable, room_to_answer, tokenized
 
         o, path = self.options, self.folder.path
         rollouts = plan.vllm_arguments(self.settings)
@@ -143,6 +143,8 @@ class _Run:
         answered = sum(t.answer is not None for t in asked)
         self.dataset.left_out["answer over max_seq_length (SFT only)"] = answered - len(taught)
         stages = self._stages(taught, asked)
+        if self.student.backend == "micro":
+            self._shorten(room_to_answer(taught, o.max_completion_length))
         stop = Stop()
         with stop.on_signals(), Jury(self.settings.judge) as jury:
             self.jury = jury
@@ -164,7 +166,7 @@ class _Run:
             stop.check("before the export")
             self._load(stages[-1])
             rows = self.dataset.test or self.dataset.watch or self.dataset.learn
-            exported = export(self.student, path, rows, o.max_completion_length, o.export_gguf)
+            exported = export(self.student, path, rows, self.options.max_completion_length, o.export_gguf)
         summary = run_json(self.settings, self.dataset, self.student, stages, self.evaluations, path, exported)
         summary["seconds"] = round(time.monotonic() - self.started, 3)
         self.folder.write_summary(summary)
@@ -195,6 +197,13 @@ class _Run:
                 "lower train.batch_size, or raise train.num_generations"
             )
         return stages
+
+    def _shorten(self, tokens: int) -> None:
+        """Completions of at most so many tokens from now on; run.json states it as the setting."""
+        if tokens < self.options.max_completion_length:
+            self.options = dataclasses.replace(self.options, max_completion_length=tokens)
+            self.settings = dataclasses.replace(self.settings, train=self.options)
+            self._say(f"completions have at most {tokens} tokens: twice the longest answer that it learns")
 
     def _evaluate(self, rows: list[Row]) -> "Evaluation":
         from sql_rl.train.evaluation import evaluate
