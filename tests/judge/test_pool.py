@@ -14,7 +14,7 @@ import pytest
 
 from sql_rl.examples import Example
 from sql_rl.judge import Judge
-from sql_rl.judge.pool import Pool, WorkerLost
+from sql_rl.judge.pool import Pool, WorkerLost, _Request, _Worker
 from sql_rl.settings import JudgeSettings
 
 # A worker that says who it is, and misbehaves as it is told.
@@ -83,6 +83,22 @@ async def test_a_lost_worker_costs_its_own_request_and_no_other(order, phase, hu
 async def test_each_phase_has_time_of_its_own():
     async with Pool(COMMAND, size=1, seconds=0.5) as pool:
         assert await pool.call("k", b"sleep0.3 @setup sleep0.3 @query sleep0.3")
+
+
+def test_a_worker_that_dies_before_it_is_asked_is_lost_on_uvloop_too():
+    """There, what is written to a process that is no more raises an error of its own."""
+    loops = pytest.importorskip("uvloop")
+
+    async def ask_the_dead() -> None:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*COMMAND, stdin=pipe, stdout=pipe, stderr=pipe)
+        process.kill()
+        await process.wait()
+        with pytest.raises(WorkerLost):
+            await _Worker(process).ask(_Request("k", b"", asyncio.get_running_loop().create_future()), seconds=5)
+
+    with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
+        runner.run(ask_the_dead())
 
 
 async def test_a_replacement_has_already_started():
