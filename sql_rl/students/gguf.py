@@ -11,7 +11,10 @@ import tempfile
 from pathlib import Path
 
 from sql_rl.errors import UsageError
+from sql_rl.students.gguf_tokenizer import read_tokenizer
 from sql_rl.students.memory import GB, free_memory
+
+MANNER = "2"  # of unpacking: what was kept by an earlier one is not used
 
 
 def cache_folder() -> Path:
@@ -26,7 +29,7 @@ def unpacked(file: Path, cache: Path | None = None) -> Path:
     Raises UsageError for a file that is none, or of an architecture that transformers does not read.
     """
     stat = file.stat()
-    key = hashlib.sha256(f"{file.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode()).hexdigest()[:12]
+    key = hashlib.sha256(f"{MANNER}\0{file.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode()).hexdigest()[:12]
     folder = (cache or cache_folder()) / f"{file.stem}-{key}"
     if (folder / "config.json").is_file():
         return folder
@@ -40,7 +43,7 @@ def unpacked(file: Path, cache: Path | None = None) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{file.stem}-"))
     try:
-        _unpack(file, part)
+        unpack(file, part)
         part.rename(folder)
     except BaseException:
         shutil.rmtree(part)
@@ -48,19 +51,20 @@ def unpacked(file: Path, cache: Path | None = None) -> Path:
     return folder
 
 
-def _unpack(file: Path, folder: Path) -> None:
+def unpack(file: Path, folder: Path) -> None:
+    """Writes the weights (bfloat16), config and tokenizer of a .gguf file into a folder. Raises UsageError."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, GgufConfig
 
+    tokenizer = read_tokenizer(file)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
         model = AutoModelForCausalLM.from_pretrained(
             file.parent,
             gguf_file=file.name,
             quantization_config=GgufConfig(dequantize=True),
             dtype=torch.bfloat16,
         )
-    # An architecture, a tokenizer or a tensor type that its GGUF reader does not know: it raises any of these.
+    # An architecture or a tensor type that its GGUF reader does not know: it raises any of these.
     except (ValueError, KeyError, NotImplementedError) as error:
         raise UsageError(f"{file}: transformers cannot read it: {error}") from error
     # It is dense by now, but would be saved as if it were still quantized, which is refused.
