@@ -24,6 +24,7 @@ class DistillSettings:
     rpm: Annotated[int | None, Ge(1), "requests in any minute at most; null sets no limit of ours"] = None
     tpm: Annotated[int | None, Ge(1), "tokens in any minute at most; null sets no limit of ours"] = None
     service_tier: Annotated[str | None, "sent with each request to providers that have tiers (flex, priority)"] = None
+    stop: Annotated[list[str] | None, "strings that end an answer; for a base model behind a server"] = None
     batch_api: Annotated[bool, "ask by the batch (OpenAI, Groq): for less, with an answer within a day"] = False
     validate: Annotated[bool, "judge each answer by execution against the row's own query"] = False
     remove_no_valid: Annotated[bool, "leave rows that are not proven out of data/; needs validate"] = False

@@ -34,6 +34,7 @@ def open_teacher(settings: Settings, secrets: Secrets, folder: Path = Path()) ->
                 timeout=settings.request_timeout,
                 provider=options.provider,
                 service_tier=options.service_tier,
+                stop=options.stop,
             )
         case "vllm":
             return _vllm(settings, secrets, folder)

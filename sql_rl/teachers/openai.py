@@ -7,7 +7,7 @@ docs/benchmarks.md.
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
@@ -27,6 +27,7 @@ class OpenAITeacher:
     base_url: without it, the provider's own. The credential in `secrets` may be missing only for a server of one's own.
     timeout: seconds for one request, from sending to the last byte. provider: openai, groq or huggingface.
     service_tier: a class of service by the provider's name for it (Groq's and OpenAI's flex), None for its default.
+    stop: strings that end an answer, for a base model, which does not end its own.
     Raises UsageError for a missing key or a base_url that is no URL.
     """
 
@@ -41,11 +42,14 @@ class OpenAITeacher:
         timeout: float,
         provider: str = "openai",
         service_tier: str | None = None,
+        stop: Sequence[str] | None = None,
     ) -> None:
         self._dialect = dialect_of(provider, base_url, secrets)
         self._url = endpoint_of(base_url or self._dialect.url)
         self._model, self._secrets = model, secrets
-        self._fields = self._dialect.fields(model) | ({"service_tier": service_tier} if service_tier else {})
+        self._stop = {"stop": list(stop)} if stop else {}
+        self._fields = self._dialect.fields(model) | self._stop
+        self._fields |= {"service_tier": service_tier} if service_tier else {}
         self._window, self._timeout = window, timeout
         self._warned = False
         self.quotas: Quotas | None = None
@@ -62,7 +66,7 @@ class OpenAITeacher:
         await self._session.close()
 
     def identity(self, request: Request) -> dict[str, object]:
-        return {"provider": self._dialect.name}
+        return {"provider": self._dialect.name, **self._stop}
 
     async def ask(self, request: Request) -> Completion:
         try:

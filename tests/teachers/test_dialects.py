@@ -59,6 +59,14 @@ async def test_a_tier_of_service_is_sent_on_request(at_home: ChatServer):
     assert at_home.bodies[0]["service_tier"] == "flex"
 
 
+async def test_strings_that_end_an_answer_are_sent_on_request_and_are_part_of_what_was_asked(chat_server: ChatServer):
+    chat_server.respond = lambda body, n: (200, chat_completion(body, "SELECT 1"), {})
+    async with OpenAITeacher("m", chat_server.url, Secrets(), 1, 5.0, stop=("\nQuestion:",)) as teacher:
+        await teacher.ask(REQUEST)
+        assert teacher.identity(REQUEST) == {"provider": "openai", "stop": ["\nQuestion:"]}
+    assert chat_server.bodies[0]["stop"] == ["\nQuestion:"]
+
+
 @pytest.mark.parametrize("provider", ["openai", "groq", "huggingface"])
 async def test_a_server_of_ones_own_needs_no_key_and_is_asked_in_words_that_all_know(
     chat_server: ChatServer, provider: str

@@ -250,13 +250,16 @@ def test_a_server_and_an_engine_at_once_are_refused():
         open_teacher(settings, Secrets())
 
 
-def test_the_window_is_wide_unless_it_is_given(tmp_path: Path):
-    def window(flags: dict) -> int:
-        return load(flags, environ={}, folder=tmp_path)[0].distill.batch_size
+@pytest.mark.parametrize(("section", "usual"), [("distill", 8), ("evaluate", 16)])
+def test_the_window_is_wide_unless_it_is_given(tmp_path: Path, section: str, usual: int):
+    def window(provider: str, **more: int) -> int:
+        flags = {"provider": provider, **more}
+        settings, _ = load({f"{section}.{name}": value for name, value in flags.items()}, environ={}, folder=tmp_path)
+        return getattr(settings, section).batch_size
 
-    assert window({"distill.provider": "vLLM"}) == 256
-    assert window({"distill.provider": "vLLM", "distill.batch_size": 8}) == 8
-    assert window({"distill.provider": "groq"}) == 8
+    assert window("vLLM") == 256
+    assert window("vLLM", batch_size=9) == 9
+    assert window("groq") == usual
 
 
 def test_stops_end_an_answer_of_a_base_model_and_not_its_query():
