@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from huggingface_hub import DatasetCardData
+from huggingface_hub.repocard_data import DatasetCardData
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 

@@ -18,8 +18,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from huggingface_hub import CardData, RepoCard
-
 _SECTION = re.compile(
     r"<!-- sql-rl: (?P<name>[\w-]+)(?: (?P<seal>[0-9a-f]{12}))? -->\n(?P<text>.*?)<!-- sql-rl: end -->", re.DOTALL
 )
@@ -41,6 +39,8 @@ def merged(theirs: str, ours: str) -> str:
     """
     if not theirs.strip():
         return ours
+    from huggingface_hub import CardData, RepoCard  # half a second, and only a published card needs it
+
     there, here = RepoCard(theirs), RepoCard(ours)
     data = _metadata(there.data.to_dict(), here.data.to_dict())
     sections = _by_name(here.text)

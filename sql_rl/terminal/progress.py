@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TextIO
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TextIO
 
 from sql_rl.terminal.manner import Manner
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 HEARTBEAT = 30.0  # seconds between plain lines
 
@@ -65,16 +65,7 @@ class Display:
         self._start = self._last = clock()
         self._bar: Progress | None = None
         if stream.isatty() and not self._quiet:
-            self._bar = Progress(
-                TextColumn(name),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[status]}"),
-                TextColumn("ETA"),
-                TimeRemainingColumn(),
-                console=Console(file=stream),
-                refresh_per_second=4,
-            )
+            self._bar = _bar(name, stream)
             self._task = self._bar.add_task(name, total=total, status="")
 
     def __enter__(self) -> Self:
@@ -104,6 +95,22 @@ class Display:
     def _json(self, seconds: float) -> str:
         content = {"command": self._name, "total": self._total, "seconds": round(seconds, 1), **self._tally.as_dict()}
         return json.dumps(content | {"time": datetime.now(UTC).isoformat(timespec="seconds")})
+
+
+def _bar(name: str, stream: TextIO) -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn(name),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[status]}"),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+        refresh_per_second=4,
+    )
 
 
 def clock_time(seconds: float) -> str:
