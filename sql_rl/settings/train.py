@@ -34,6 +34,10 @@ class TrainSettings:
     resume: Annotated[bool, "carry on from the last checkpoint in output_dir; false starts anew"] = True
     stage: Annotated[Literal["sft", "grpo", "all"], "imitation, reinforcement, or the one and then the other"] = "all"
     seed: Annotated[int, Ge(0), "of new weights, the order of rows, and sampling"] = 0
+    backend: Annotated[
+        Literal["auto", "unsloth", "transformers"],
+        "who trains: auto is Unsloth with a CUDA GPU, where it is installed, else transformers and PEFT",
+    ] = "auto"
 
     load_in_4bit: Annotated[bool, "train LoRA on weights in 4 bits (QLoRA; needs a CUDA GPU)"] = False
     full_finetuning: Annotated[bool, "train all weights, not LoRA; a micro student is always trained so"] = False
@@ -99,7 +103,7 @@ class TrainSettings:
 
     use_vllm: Annotated[
         Literal["auto", "colocate", "server", "no"],
-        "rollouts by vLLM: auto is a server where its URL is given, in process with a CUDA GPU, else transformers",
+        "rollouts by vLLM: auto is a server where its URL is given, in process with a CUDA GPU where it is installed",
     ] = "auto"
     vllm_server_base_url: Annotated[str | None, "URL; of `trl vllm-serve`"] = None
 

@@ -30,6 +30,7 @@ class StudentSpec:
     lora_targets: names of the modules that get an adapter. max_seq_length: tokens, prompt and completion together.
     fast_inference: roll out with vLLM inside Unsloth, which gets gpu_memory_utilization (0 to 1) of the GPU.
     seed: what new weights (micro, adapters) are drawn from.
+    backend: who trains; auto is Unsloth where it can.
     """
 
     model: str
@@ -43,6 +44,7 @@ class StudentSpec:
     fast_inference: bool = False
     gpu_memory_utilization: float = 0.5
     seed: int = 0
+    backend: Literal["auto", "unsloth", "transformers"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)

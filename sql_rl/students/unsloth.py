@@ -29,6 +29,8 @@ def why_not(source: Source) -> str | None:
         return "no CUDA GPU"
     if find_spec("unsloth") is None:
         return "Unsloth is not installed (`uv sync` installs it)"
+    if source.kind == "micro":
+        return "it is made for transformers"
     return "Unsloth reads no GGUF" if (source.base or source).kind == "gguf" else None
 
 

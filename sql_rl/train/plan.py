@@ -168,11 +168,18 @@ def student_spec(settings: Settings, fast_inference: bool) -> StudentSpec:
         fast_inference=fast_inference,
         gpu_memory_utilization=settings.gpu_memory_utilization,
         seed=o.seed,
+        backend=o.backend,
     )
 
 
-def sft_arguments(settings: Settings, folder: Path, rows: int, forced: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of SFTConfig. rows: with an answer to imitate. forced: what the student leaves no choice about."""
+def sft_arguments(
+    settings: Settings, folder: Path, rows: int, forced: dict[str, Any], chunked: bool = True
+) -> dict[str, Any]:
+    """The arguments of SFTConfig. rows: with an answer to imitate. forced: what the student leaves no choice about.
+
+    chunked: logits are made of the answers' tokens only, a piece at a time. The loss is the same; of a vocabulary of
+    262,144 the logits of whole rows are most of the work and of the memory.
+    """
     o = settings.train
     steps = o.max_steps or o.sft_max_steps
     accumulated = o.sft_gradient_accumulation_steps or o.gradient_accumulation_steps
@@ -185,7 +192,7 @@ def sft_arguments(settings: Settings, folder: Path, rows: int, forced: dict[str,
         "completion_only_loss": True,
         "packing": False,
         "padding_free": False,
-        "loss_type": "nll",
+        "loss_type": "chunked_nll" if chunked and "lm_head" not in (o.lora_targets or ()) else "nll",
         "shuffle_dataset": False,  # the trainer's own sampler shuffles
         **forced,
     }
@@ -235,11 +242,11 @@ def grpo_arguments(
 
 
 def vllm_arguments(settings: Settings) -> dict[str, Any]:
-    """Where rollouts come from. `auto`: a server where its address is given, in process with a CUDA GPU."""
+    """Where rollouts come from. `auto`: a server where its address is given, in process with a CUDA GPU and vLLM."""
     o = settings.train
     where = o.use_vllm
     if where == "auto":
-        where = "server" if o.vllm_server_base_url else "colocate" if _cuda() else "no"
+        where = "server" if o.vllm_server_base_url else "colocate" if _installed("vllm") and _cuda() else "no"
     if where == "no":
         return {"use_vllm": False}
     if where == "server":

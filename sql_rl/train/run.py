@@ -236,7 +236,8 @@ class _Run:
         o, path, forced = self.options, self.folder.path, self.student.trainer_arguments()
         scoring = sampler = evaluator = None
         if stage == "sft":
-            arguments = plan.sft_arguments(self.settings, path / stage, len(rows), forced)
+            chunked = self.student.backend != "unsloth"  # which computes losses in a way of its own
+            arguments = plan.sft_arguments(self.settings, path / stage, len(rows), forced, chunked)
             stride = 1
         else:
             batches = plan.batches(o, plan.world_size())

@@ -37,6 +37,21 @@ def test_lora(folder: Path, trained: Student, cpu: None) -> None:
     assert student.trainer_arguments() == {"use_cpu": True, "bf16": False, "fp16": False}
 
 
+@pytest.mark.parametrize("model", ["micro", None])
+def test_a_backend_that_is_asked_for_and_is_not_there(model: str | None, folder: Path, cpu: None) -> None:
+    name = model or str(folder)
+    with pytest.raises(
+        UsageError, match=f"train.backend: Unsloth cannot train {name} here .no CUDA GPU.: leave it at auto"
+    ):
+        open_student(StudentSpec(model=name, backend="unsloth"), CORPUS)
+
+
+def test_transformers_for_those_who_ask(folder: Path) -> None:
+    student = open_student(StudentSpec(model=str(folder), backend="transformers", lora_rank=2))
+    assert student.backend == "transformers"
+    assert student.notes[0].startswith(f"train.backend says so: {folder} is trained by plain transformers")
+
+
 def test_new_adapters_are_drawn_from_the_seed(folder: Path) -> None:
     def drawn(seed: int) -> list[float]:
         student = open_student(StudentSpec(model=str(folder), seed=seed, lora_rank=2, lora_targets=("q_proj",)))

@@ -130,7 +130,19 @@ def test_every_hyper_parameter_reaches_trl(tmp_path):
     assert (grpo.per_device_train_batch_size, sft.per_device_train_batch_size) == (6, 6)
     assert grpo.get_warmup_steps(100) == sft.get_warmup_steps(100) == 20
     assert grpo.reward_weights == [1.0, 0.05]
-    assert (sft.max_length, sft.completion_only_loss, sft.loss_type) == (None, True, "nll")
+    assert (sft.max_length, sft.completion_only_loss) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("train", "chunked", "loss"),
+    [
+        ({}, True, "chunked_nll"),
+        ({}, False, "nll"),
+        ({"lora_targets": ["q_proj", "lm_head"]}, True, "nll"),  # TRL's chunks would pass an adapter on the head by
+    ],
+)
+def test_how_the_loss_of_sft_is_computed(train, chunked, loss, tmp_path):
+    assert plan.sft_arguments(settings(**train), tmp_path, 100, {}, chunked)["loss_type"] == loss
 
 
 @pytest.mark.parametrize(
