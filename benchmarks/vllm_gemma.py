@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=RUNS, help="both, or one of them again")
     parser.add_argument("--make-model", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(ROOT))  # of its own environment, which has the dependencies only
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if options.make_model:

@@ -46,6 +46,8 @@ ELSEWHERE = {
     "--rows": "benchmarks/engine.py and vllm_gemma.py",
     "--windows": "benchmarks/engine.py",
     "--runs": "benchmarks/vllm_gemma.py",
+    "--piece-seconds": "benchmarks/gpu_path.py",
+    "--data": "benchmarks/gpu_path.py",
 }
 
 
