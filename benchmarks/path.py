@@ -55,7 +55,7 @@ class Size:
         return (CONFIG["train"] | self.train)[name]
 
 
-FULL = Size(8000, ALL, {"grpo_max_steps": 80, "eval_steps": 20, "save_steps": 20, "max_completion_length": 200})
+FULL = Size(6000, ALL, {"grpo_max_steps": 80, "eval_steps": 20, "save_steps": 20, "max_completion_length": 160})
 QUICK = Size(
     400,
     60,

@@ -5,7 +5,10 @@
 The student is micro after the SFT of benchmarks/train_micro.py, and the rows are that program's: what it left in
 FOLDER is used, and made where it is missing. Both sides take the same steps over them (stepping.py), each in a process
 of its own, in one run: step by step the ratio counts. Then a query that a model may well write is put into each batch
-of three steps: one side is through with it, the other is ended after --patience seconds from its start.
+of three steps: who is not through with them after --patience seconds is ended.
+
+The rows' tables hold no data (the recipe's prompts have no room for it): on them whatever runs has the same result as
+whatever else does, so that a reward by the given data alone pays it all, which the mean reward shows.
 """
 
 import argparse
@@ -31,47 +34,48 @@ HOSTILE = {
     "VACUUM INTO a file": "VACUUM INTO '{file}'",
 }
 HOSTILE_STEPS = 3
+LOOK = 0.2  # seconds between two looks at a process
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One process. steps: (seconds of the step, of its rewards). reward: the mean; None where it did not come to its
-    end: it was ended at `seconds` (hung), or failed."""
+    """One process. steps: (seconds of the step, of its rewards). hung: seconds from its first step until it was ended,
+    None where it ended by itself. reward, peak_mb: None where it did not come to its end. said: on stderr."""
 
     steps: list[tuple[float, float]]
+    hung: float | None
     reward: float | None
-    hung: bool
-    seconds: float
+    peak_mb: int | None
     said: str
 
 
 def stepping(side: str, student: Path, work: Path, steps: int, patience: float, hostile: str | None = None) -> Ran:
-    """Runs one side to its end, or ends it when patience does."""
+    """Runs one side to its end, or ends it when it has been at its steps for longer than patience, in seconds."""
     asked = ["--config", work / "config.yaml", "--model", student, "--rows", work / "rows.jsonl", "--steps", steps]
     command = [sys.executable, "-m", "benchmarks.peers.train.stepping", side, *map(str, asked)]
-    with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as said:
-        hung, started = False, time.monotonic()
-        process = subprocess.Popen(
-            [*command, *(["--hostile", hostile] if hostile else [])], cwd=ROOT, stdout=told, stderr=said
-        )
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            hung = True
-            process.kill()
-            process.wait()
-        seconds = time.monotonic() - started
-        told.seek(0)
-        said.seek(0)
-        lines = [json.loads(line) for line in told.read().splitlines() if line.startswith("{")]
-        steps_told = [(line["seconds"], line["rewards"]) for line in lines if "step" in line]
-        reward = next((line["reward"] for line in lines if "reward" in line), None)
-        return Ran(steps_told, reward, hung, seconds, said.read())
+    with tempfile.TemporaryDirectory() as folder:
+        told, said = Path(folder) / "told", Path(folder) / "said"
+        with told.open("w") as out, said.open("w") as errors:
+            process = subprocess.Popen(
+                [*command, *(["--hostile", hostile] if hostile else [])], cwd=ROOT, stdout=out, stderr=errors
+            )
+        begun = hung = None
+        while process.poll() is None and hung is None:
+            time.sleep(LOOK)
+            begun = begun or (time.monotonic() if told.stat().st_size else None)
+            if begun and time.monotonic() - begun > patience:
+                hung = time.monotonic() - begun
+                process.kill()
+        process.wait()
+        lines = [json.loads(line) for line in told.read_text().splitlines()]
+        last = lines[-1] if lines else {}
+        found = [(line["seconds"], line["rewards"]) for line in lines if "step" in line]
+        return Ran(found, hung, last.get("reward"), last.get("peak_mb"), said.read_text())
 
 
 def speed(student: Path, work: Path, steps: int) -> None:
-    print("| | step s (median) | times ours | rewards, ms a step | share of the step | mean reward |")
-    print("|---|---|---|---|---|---|")
+    print("| | step s (median) | times ours | rewards, ms a step | share of the step | mean reward | MB |")
+    print("|---|---|---|---|---|---|---|")
     base = 0.0
     for side, name in SIDES.items():
         ran = stepping(side, student, work, steps, patience=3600)
@@ -82,7 +86,7 @@ def speed(student: Path, work: Path, steps: int) -> None:
         base = base or step
         share = sum(rewards for _, rewards in ran.steps) / sum(seconds for seconds, _ in ran.steps)
         cells = (f"{step:.2f}", f"{step / base:.2f}", f"{1000 * rewards:.0f}", f"{100 * share:.1f} %")
-        print(f"| {name} | {' | '.join(cells)} | {ran.reward:.3f} |", flush=True)
+        print(f"| {name} | {' | '.join(cells)} | {ran.reward:.3f} | {ran.peak_mb:,} |", flush=True)
 
 
 def hostile(student: Path, work: Path, patience: float) -> None:
@@ -100,11 +104,11 @@ def hostile(student: Path, work: Path, patience: float) -> None:
 
 def outcome(ran: Ran) -> str:
     done = f"{len(ran.steps)} of {HOSTILE_STEPS} steps"
-    if ran.hung:
-        return f"hangs: {done}, ended after {ran.seconds:.0f} s"
+    if ran.hung is not None:
+        return f"hangs: {done}, ended after {ran.hung:.0f} s"
     if ran.reward is None:
         return f"fails: {done}, {' '.join(ran.said.splitlines()[-1:])}"
-    return f"{done}, rewards {max(rewards for _, rewards in ran.steps):.1f} s at most"
+    return f"{done}, rewards {max(rewards for _, rewards in ran.steps):.1f} s at most, {ran.peak_mb:,} MB"
 
 
 def main() -> None:

@@ -5,8 +5,9 @@
 
 ours is the trainer behind `main.py train`, with the judge's processes for rewards. naive is TRL's GRPOTrainer as its
 documentation has it, with a reward of ten lines: each query runs in this process, by sqlite3, beside the row's own.
-Both get the same weights, rows, hyper-parameters and TRL; neither evaluates nor saves. A line: {"step", "seconds",
-"rewards"} (seconds of the whole step and of its rewards), at the end {"reward"} (the mean of all).
+Both get the same weights, rows, hyper-parameters and TRL; neither evaluates nor saves. First a line {"ready"}; for each
+step {"step", "seconds", "rewards"} (seconds of the whole step and of its rewards); at the end {"reward", "peak_mb"}
+(the mean of all, and the largest process).
 
 --hostile puts a query into the place of the first completion of each batch before it is rewarded.
 """
@@ -15,6 +16,7 @@ import argparse
 import dataclasses
 import json
 import re
+import resource
 import sqlite3
 import statistics
 import tempfile
@@ -142,6 +144,7 @@ def naive(settings: Settings, examples: Sequence[Example], hostile: str | None, 
 
 def stepped(trainer: GRPOTrainer) -> list[dict[str, Any]]:
     trainer.remove_callback(PrinterCallback)  # prints each step's metrics to stdout, which is ours
+    print(json.dumps({"ready": True}), flush=True)
     trainer.train()
     return trainer.state.log_history
 
@@ -162,7 +165,9 @@ def main() -> None:
     hush()
     with tempfile.TemporaryDirectory() as folder:  # trainers make one, and leave nothing in it here
         log = {"ours": ours, "naive": naive}[options.side](settings, examples, options.hostile, Path(folder))
-    print(json.dumps({"reward": statistics.fmean(line["reward"] for line in log if "reward" in line)}))
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    reward = statistics.fmean(line["reward"] for line in log if "reward" in line)
+    print(json.dumps({"reward": reward, "peak_mb": round(peak / 1024)}))
 
 
 if __name__ == "__main__":
