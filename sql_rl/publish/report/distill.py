@@ -6,6 +6,7 @@ The plots count every row of the dataset; the browser holds those that fit, the 
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ def page(folder: RunFolder, summary: Mapping[str, Any]) -> Page:
     teacher = "the offline teacher, a program" if offline else f"{options['model']} ({options['provider']})"
     rows, accepted = summary["rows"], summary["accepted"]
     proven = "proven by execution" if options["validate"] else "not judged: they hold a query"
+    with ThreadPoolExecutor(1) as beside:  # queries run in processes of the judge's, while plots are drawn in this one
+        browsed = beside.submit(_browser, files, counted, summary)
+        plots = list(_plots(summary, counted))
     left = f" {summary['remaining']:,} rows are still to be asked." if summary["remaining"] else ""
     return Page(
         kind="Distillation",
@@ -61,9 +65,9 @@ def page(folder: RunFolder, summary: Mapping[str, Any]) -> Page:
             Fact(_dollars(summary["cost_usd"]), "cost", _each(summary)),
             Fact(f"{summary['seconds']:,.0f} s", "time", f"{rows / max(summary['seconds'], 1e-9):,.1f} rows a second"),
         ],
-        plots=list(_plots(summary, counted)),
+        plots=plots,
         tables=[_verdicts(summary), _tokens(summary)],
-        browser=_browser(files, counted, summary),
+        browser=browsed.result(),
         settings=_settings(summary),
     )
 

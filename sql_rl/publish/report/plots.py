@@ -24,6 +24,9 @@ VERDICTS = {
 
 WIDTH = 4.8  # inches at 72 points each: what half of the page's width shows at a readable size
 _LABEL = 28  # characters
+_COLUMNS = 5  # of a legend
+_LINE = 15.0  # points; a line of text with its distance
+_PAD = 9.0  # points at each side: half a number, which is centred at the end of its axis
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sql-rl",
@@ -71,25 +74,22 @@ class Bar:
 def bars(title: str, caption: str, unit: str, found: Sequence[Bar], top: float | None = None) -> Plot:
     """Horizontal bars, the first at the top. top: the end of the axis; None leaves room for the longest."""
 
-    def draw(axes: Any) -> None:
+    def draw(axes: Any) -> _Margins:
         places = range(len(found))
         axes.barh(places, [b.value for b in found], height=0.62, color=[b.colour for b in found])
         end = top or max((b.value for b in found), default=0) or 1
+        if known := [(place, *bar.interval) for place, bar in zip(places, found, strict=True) if bar.interval]:
+            axes.hlines(*zip(*known, strict=True), color=INK, linewidth=1)
         for place, bar in zip(places, found, strict=True):
-            reach = bar.value
-            if bar.interval:
-                low, high = bar.interval
-                axes.plot([low, high], [place, place], color=INK, linewidth=1)
-                reach = max(reach, high)
-            axes.text(reach + end * 0.015, place, bar.note, va="center", color=INK)
-        axes.set_yticks(places, [b.label for b in found])
-        axes.invert_yaxis()
-        axes.set_xlim(0, end * (1.28 if any(b.note for b in found) else 1.02))
+            reach = max(bar.value, bar.interval[1]) if bar.interval else bar.value
+            axes.text(reach + end * 0.015, place, bar.note, va="center")
+        left = _names(axes, [b.label for b in found])
+        axes.set_xlim(0, end * 1.02)
         axes.set_xlabel(unit)
         axes.set_xticks(_ticks(end))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.spines["bottom"].set_bounds(0, end)
-        _bare(axes)
+        return left, max((_width(b.note) for b in found), default=0.0)
 
     return _plot(title, caption, draw, 0.95 + 0.24 * len(found))
 
@@ -98,19 +98,17 @@ def shares(title: str, caption: str, groups: Mapping[str, Mapping[str, int]], no
     """For each group a bar of 100 %, parted by verdict. groups: name -> verdict -> how many."""
     present = [verdict for verdict in VERDICTS if any(counts.get(verdict) for counts in groups.values())]
 
-    def draw(axes: Any) -> None:
+    def draw(axes: Any) -> _Margins:
         names = list(groups)
         left = [0.0] * len(names)
         for verdict in present:
             parts = [100 * groups[n].get(verdict, 0) / max(1, sum(groups[n].values())) for n in names]
             axes.barh(range(len(names)), parts, left=left, height=0.62, color=VERDICTS[verdict], label=_words(verdict))
             left = [a + b for a, b in zip(left, parts, strict=True)]
-        axes.set_yticks(range(len(names)), [with_count(n, sum(groups[n].values())) for n in names])
-        axes.invert_yaxis()
         axes.set_xlim(0, 100)
         axes.set_xlabel(f"% of {noun}")
-        _bare(axes)
         _legend(axes, len(present))
+        return _names(axes, [with_count(n, sum(groups[n].values())) for n in names]), 0.0
 
     return _plot(title, caption, draw, 1.25 + 0.24 * len(groups))
 
@@ -123,7 +121,7 @@ def histogram(title: str, caption: str, unit: str, noun: str, values: Mapping[st
     end = max(1.0, float(np.percentile(everything, 99)))
     colours = {"accepted": GREEN, "rejected": RED}
 
-    def draw(axes: Any) -> None:
+    def draw(axes: Any) -> _Margins:
         axes.hist(
             [np.minimum(v, end) for v in values.values()],
             bins=30,
@@ -137,6 +135,7 @@ def histogram(title: str, caption: str, unit: str, noun: str, values: Mapping[st
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.grid(axis="y")
         _legend(axes, len(values))
+        return _numbers(axes), 0.0
 
     return _plot(title, caption, draw)
 
@@ -154,7 +153,7 @@ def lines(
 ) -> Plot:
     """Curves over steps or seconds."""
 
-    def draw(axes: Any) -> None:
+    def draw(axes: Any) -> _Margins:
         for n, (name, points) in enumerate(series.items()):
             xs, ys = zip(*points, strict=True)
             colour = (colours or {}).get(name, SERIES[n % len(SERIES)])
@@ -165,6 +164,7 @@ def lines(
         axes.grid()
         axes.xaxis.set_major_locator(_whole())
         _legend(axes, len(series))
+        return _numbers(axes), 0.0
 
     return _plot(title, caption, draw)
 
@@ -182,29 +182,65 @@ def _whole() -> Any:
     return MaxNLocator(nbins=7, integer=True)
 
 
-def _bare(axes: Any) -> None:
-    axes.grid(axis="x")
+def _names(axes: Any, names: Sequence[str]) -> float:
+    """Writes the names of the bars, the first at the top, and gives the points that they take left of the axes."""
+    axes.set_ylim(len(names) - 0.45, -0.55)
+    axes.set_yticks([])  # texts instead, at a fraction of a tick's cost
     axes.spines["left"].set_visible(False)
-    axes.tick_params(left=False)
+    axes.grid(axis="x")
+    for place, name in enumerate(names):
+        axes.text(-0.015, place, name, transform=axes.get_yaxis_transform(), ha="right", va="center", color=MUTED)
+    return max(map(_width, names), default=0.0)
+
+
+def _numbers(axes: Any) -> float:
+    """The points that the numbers of the vertical axis take, and its unit."""
+    return _LINE + max(map(_width, axes.yaxis.get_major_formatter().format_ticks(axes.get_yticks())))
 
 
 def _legend(axes: Any, entries: int) -> None:
     if entries > 1:
-        axes.figure.legend(loc="outside lower left", ncols=min(entries, 5), handlelength=1.1, columnspacing=1.2)
+        axes.figure.legend(loc="lower left", ncols=min(entries, _COLUMNS), handlelength=1.1, columnspacing=1.2)
 
 
-def _plot(title: str, caption: str, draw: Callable[[Any], None], height: float = 2.7) -> Plot:
+_Margins = tuple[float, float]
+
+
+def _plot(title: str, caption: str, draw: Callable[[Any], _Margins], height: float = 2.7) -> Plot:
+    """draw: draws, and gives the points that it needs left of the axes and right of them."""
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the page's font draws the labels, not matplotlib
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.subplots()
-        draw(axes)
+        figure = Figure(figsize=(WIDTH, height))
+        axes = figure.add_axes((0, 0, 1, 1))
+        _place(axes, *draw(axes))
         file = io.StringIO()
-        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        # Not savefig, which draws twice; nor a layout of matplotlib's, which draws twice more to measure.
+        FigureCanvasSVG(figure).print_svg(file, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return Plot(title, caption, _inline(file.getvalue(), f"{title}. {caption}"))
+
+
+def _place(axes: Any, left: float, right: float) -> None:
+    """Gives the axes what is left of the figure by the points at both sides, their numbers and unit, and the legend."""
+    width, height = (72 * inches for inches in axes.figure.get_size_inches())
+    left, right = left + _PAD, right + _PAD
+    bottom = _PAD + 2 * _LINE
+    for legend in axes.figure.legends:
+        bottom += _LINE * -(-len(legend.texts) // _COLUMNS)
+    axes.set_position(
+        (left / width, bottom / height, (width - left - right) / width, (height - bottom - _PAD) / height)
+    )
+
+
+def _width(text: str) -> float:
+    """Points that a text takes in the plots' size."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    return text_to_path.get_text_width_height_descent(text, FontProperties(size=_STYLE["font.size"]), ismath=False)[0]
 
 
 def _inline(svg: str, description: str) -> str:
@@ -222,7 +258,7 @@ def _inline(svg: str, description: str) -> str:
         count=1,
     )
     svg = re.sub(r" font-family: [^;\"]*;?", "", svg)  # the page has one
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    svg = re.sub(r"(\d\.\d\d)\d+(?!\d*<)", r"\1", svg)  # of places, and not of what a label says
     svg = re.sub(
         r"#0000[01]\d", lambda m: f"var(--{_VARIABLES[m.group()]})" if m.group() in _VARIABLES else m.group(), svg
     )

@@ -5,6 +5,8 @@ seconds; what was not reached says so.
 """
 
 import asyncio
+import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ SHOWN_ROWS = 10
 SHOWN_CHARACTERS = 100  # of a text in a cell
 MOST_ROWS = 1_000  # of the report, the first ones
 SECONDS = 60.0
+PAIRS_PER_WORKER = 250  # the start of a worker takes as long as so many pairs
 NOT_RUN = {"error": "Not run for this page."}
 
 Result = dict[str, Any]  # {"columns", "rows", "cut"}, or {"error"}
@@ -47,6 +50,8 @@ async def _results(pairs: Sequence[Pair], settings: JudgeSettings, seconds: floa
 
     if not pairs:
         return found
+    most = -(-len(pairs) // PAIRS_PER_WORKER)
+    settings = dataclasses.replace(settings, workers=min(settings.workers or os.cpu_count() or 1, most))
     try:
         async with Judge(settings) as judge, asyncio.timeout(seconds), asyncio.TaskGroup() as group:
             for number, pair in enumerate(pairs[:MOST_ROWS]):

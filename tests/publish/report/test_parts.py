@@ -79,6 +79,12 @@ def test_a_plot_is_text_and_the_colours_of_the_page(plot):
     assert len(plot.svg) < 40_000
 
 
+def test_the_numbers_at_an_axis_are_whole():
+    plot = lines("Curve", "Over steps.", "step", "reward", {"mean": [(1, 0.0), (2, 0.0251)]})
+    labels = ["".join(text.itertext()) for text in ElementTree.fromstring(plot.svg).iter() if "text" in text.tag]
+    assert {"0.005", "0.010", "0.015"} <= set(labels)
+
+
 def test_results_are_run_by_the_judge_and_bounded():
     context = "CREATE TABLE t (a INT, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, NULL)"
     example = Example(0, "0", "?", context, "SELECT a FROM t")
