@@ -102,8 +102,10 @@ def load(
         places[path] = (place, value)
     if "distill.target_accepted" in places and "distill.limit" not in places:
         places["distill.limit"] = ("default", None)  # the source's end is the limit, not a hundred rows
-    if "distill.batch_size" not in places and str(places.get("distill.provider", ("", ""))[1]).lower() == "vllm":
-        places["distill.batch_size"] = ("default", IN_PROCESS_WINDOW)
+    for section in ("distill", "evaluate"):
+        in_process = str(places.get(f"{section}.provider", ("", ""))[1]).lower() == "vllm"
+        if in_process and f"{section}.batch_size" not in places:
+            places[f"{section}.batch_size"] = ("default", IN_PROCESS_WINDOW)
     settings = _validated(places)
     _check(settings, places)
     secret = {**dotenv, **environ}

@@ -30,7 +30,7 @@ from sql_rl.evaluate.plan import Plan, plan
 from sql_rl.evaluate.scoring import Scorer
 from sql_rl.judge import Judge
 from sql_rl.publish.report import write_report_apart
-from sql_rl.runs.drive import Stop, drive, every, signals
+from sql_rl.runs.drive import Stop, drive, every, opened, signals
 from sql_rl.runs.heap import rarely_collected
 from sql_rl.settings import Settings
 from sql_rl.terminal.manner import Manner
@@ -130,7 +130,7 @@ async def _answering(run: Plan, journal: Journal, stop: Stop) -> AsyncIterator[t
     if options.max_cost is not None:
         spent = sum(run.price.of(completion_in(line)) for line in journal.all("completion"))
         budget = Budget(options.max_cost, run.price, spent)
-    async with run.teacher as teacher:
+    async with opened(run.teacher, stop) as teacher:
         window = open_window(settings, teacher, stop.admission)
         ask = RecordedTeacher(journal, teacher, options.model, window, budget)
         yield FromModel(run.prompts, ask, run.settings, options.provider in ("local", "vllm")), window.report
