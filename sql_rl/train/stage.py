@@ -6,6 +6,7 @@ Leaves <stage>/checkpoint-N while it goes, <stage>/best where it is watched, and
 import errno
 import logging
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,8 @@ def hush() -> None:
     import transformers
 
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # that there is no CUDA has been said
+    # PEFT looks for a config beside a base that is a .gguf file; the vocabulary is never changed here.
+    warnings.filterwarnings("ignore", message="Could not find a config file in")
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
