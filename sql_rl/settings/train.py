@@ -83,7 +83,7 @@ class TrainSettings:
     epsilon_high: Annotated[float, Gt(0), "… and above at 1 + epsilon_high (DAPO's clip-higher)"] = 0.28
     scale_rewards: Annotated[
         Literal["group", "batch", "none"], "advantages are divided by the standard deviation of this"
-    ] = "group"
+    ] = "batch"
     importance_sampling_level: Annotated[Literal["token", "sequence"], "of the ratio; sequence is GSPO"] = "token"
     mask_truncated_completions: Annotated[bool, "cut-off completions take no part in the loss"] = False
 

@@ -103,7 +103,7 @@ UNUSUAL = {
     "beta": 0.03,
     "epsilon": 0.1,
     "epsilon_high": 0.3,
-    "scale_rewards": "batch",
+    "scale_rewards": "none",
     "importance_sampling_level": "sequence",
     "mask_truncated_completions": True,
     "save_steps": 6,
