@@ -19,10 +19,11 @@ def answer(
     screen: Screen,
     settings: ChatSettings,
     as_json: bool = False,
-    out: TextIO = sys.stdout,
+    out: TextIO | None = None,
 ) -> None:
     """Asks, runs, writes: the rows in the form of the settings, or all there is to tell as one line of JSON.
 
+    out: standard output where it is not given.
     Raises SqlRlError where there is no answer, StoppedEarlyError at Ctrl-C.
     """
     try:
@@ -38,6 +39,7 @@ def answer(
         raise SqlRlError(error.reason) from None
     except KeyboardInterrupt:
         raise StoppedEarlyError("stopped before there was an answer") from None
+    out = out or sys.stdout
     if as_json:
         print(json.dumps(_told(question, turn, result), ensure_ascii=False), file=out)
     else:

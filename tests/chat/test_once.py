@@ -22,20 +22,21 @@ ANSWERS = {
 
 
 @pytest.fixture
-def asking(tmp_path: Path, chat_server: ChatServer, run: Run):
+def asking(tmp_path: Path, chat_server: ChatServer, run_here: Run):
     db = apsw.Connection(str(tmp_path / "shop.sqlite"))
     db.execute("CREATE TABLE town (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO town VALUES (1, 'Ulm'), (2, NULL)")
     db.close()
     chat_server.answers = ANSWERS
 
     def asked(question: str, *more: object):
-        return run("chat", "--base-url", chat_server.url, "--db", "sqlite:///shop.sqlite", "-q", question, *more)
+        return run_here("chat", "--base-url", chat_server.url, "--db", "sqlite:///shop.sqlite", "-q", question, *more)
 
     return asked
 
 
-def test_a_table_for_people(asking):
-    done = asking("All towns?")
+def test_a_table_for_people(asking, run: Run, chat_server: ChatServer):
+    """Through a pipe, as a process of its own; the other tests save its start."""
+    done = run("chat", "--base-url", chat_server.url, "--db", "sqlite:///shop.sqlite", "-q", "All towns?")
     assert (done.returncode, done.stdout.splitlines()[0].split()) == (0, ["id", "town", "town"])
     assert [line.split() for line in done.stdout.splitlines()[2:]] == [["1", "Ulm", "Ulm"], ["2", "NULL", "NULL"]]
     assert "SELECT id, name AS town" in done.stderr and "2 rows" in done.stderr
@@ -119,17 +120,17 @@ def test_wrong_usage(asking, chat_server: ChatServer, arguments: list[str], said
     assert not chat_server.bodies
 
 
-def test_without_a_terminal_a_question_is_needed(run: Run, chat_server: ChatServer):
-    done = run("chat", "--base-url", chat_server.url)
+def test_without_a_terminal_a_question_is_needed(run_here: Run, chat_server: ChatServer):
+    done = run_here("chat", "--base-url", chat_server.url)
     assert (done.returncode, done.stderr) == (2, 'error: chat needs a terminal; in a script, ask with -q "question"\n')
 
 
-def test_a_conversation_is_for_a_person(run: Run, chat_server: ChatServer):
+def test_a_conversation_is_for_a_person(run_here: Run, chat_server: ChatServer):
     for flag in ("--quiet", "--json"):
-        done = run("chat", "--base-url", chat_server.url, flag)
+        done = run_here("chat", "--base-url", chat_server.url, flag)
         assert (done.returncode, done.stderr) == (2, 'error: --quiet and --json go with -q "question"\n')
 
 
-def test_the_key_is_missing(run: Run):
-    done = run("chat", "-q", "How many?")
+def test_the_key_is_missing(run_here: Run):
+    done = run_here("chat", "-q", "How many?")
     assert done.returncode == 2 and "API_KEY is missing" in done.stderr

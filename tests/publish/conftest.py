@@ -1,6 +1,5 @@
-"""Fixtures of publishing: a Hub on loopback, for a program that is started and for calls in this process."""
+"""The Hub on loopback, for calls in this process; a program that is started finds it by `hub_environ`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,25 +7,6 @@ from huggingface_hub import constants
 
 from sql_rl.configure import Secrets
 from sql_rl.testing.hub_server import HubServer
-
-
-@pytest.fixture
-def hub() -> Iterator[HubServer]:
-    """A well-behaved Hub that knows one token, which belongs to `me`; tests change its fields."""
-    with HubServer(token="hf_very_secret").running() as server:
-        yield server
-
-
-@pytest.fixture
-def hub_environ(hub: HubServer) -> dict[str, str]:
-    """What a program needs to find it."""
-    return {
-        "HF_ENDPOINT": hub.url,
-        "HF_TOKEN": hub.token,
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
 
 
 @pytest.fixture

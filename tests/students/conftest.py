@@ -26,6 +26,14 @@ def make_micro(name: str = "micro", seed: int = 1) -> Student:
     return open_student(StudentSpec(model=name, seed=seed), CORPUS)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who needs `trained` of this folder runs in one process, so that it is made once."""
+    for item in items:
+        if "trained" in getattr(item, "fixturenames", ()) and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("trained"))
+
+
 @pytest.fixture(scope="session")
 def student() -> Student:
     return make_micro()
