@@ -109,8 +109,13 @@ def peak_mb(pid: int) -> int:
 
 
 def fill(ballast: Path) -> None:
-    """Takes all the room that is left on the disk."""
-    with ballast.open("wb") as file, contextlib.suppress(OSError):
+    """Takes all the room that is left on the disk. Raises Breach where the run itself had left none."""
+    try:
+        file = ballast.open("wb")
+    except OSError as error:
+        sizes = Counter({str(path): path.stat().st_size for path in ballast.parent.rglob("*") if path.is_file()})
+        raise Breach(f"{error}, before the ballast: {sizes.most_common(8)}") from error
+    with file, contextlib.suppress(OSError):
         while True:
             file.write(b"\0" * 65536)
             file.flush()

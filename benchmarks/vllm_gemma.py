@@ -39,7 +39,7 @@ ENVIRON = {
     "SQL_RL_MAX_TOKENS": str(ANSWER),
     "SQL_RL_MAX_SEQ_LENGTH": str(CONTEXT),
     "SQL_RL_MAX_PROMPT_LENGTH": str(PROMPT),
-    "SQL_RL_REQUEST_TIMEOUT": "3600",  # seconds; without stops the server writes every answer to its limit
+    "SQL_RL_REQUEST_TIMEOUT": "3600",  # seconds; all requests wait in the engine at once
 }
 
 
@@ -149,7 +149,7 @@ def report(name: str, summary: dict, log: str) -> None:
 
 
 def first_answers(journal: Path) -> dict[int, str]:
-    """Row -> what was written up to the end of the first query. A server stops only at the model's own end."""
+    """Row -> what was written up to the end of the first query, where the engine in process stops."""
     lines = map(json.loads, journal.read_text().splitlines())
     return {line["row"]: line["text"].partition("</sql>")[0] for line in lines if line["kind"] == "completion"}
 
@@ -174,9 +174,14 @@ def main() -> None:
         summary = distill(python, folder, "in-process", options.rows, "--provider", "vllm")
         report("in process", summary, (folder / "in-process" / "vllm.log").read_text())
     if "served" in options.runs:
-        log = folder / "served.log"
+        from sql_rl.teachers.few_shot import STOPS
+
+        log, config = folder / "served.log", folder / "served.yaml"
+        # A server leaves the string that it stopped at out of the text, and a query without its end is none.
+        config.write_text(json.dumps({"distill": {"stop": [stop for stop in STOPS if stop != "</sql>"]}}))
         with served(python, folder, log) as url:
-            summary = distill(python, folder, "served", options.rows, "--base-url", url, "--batch-size", "256")
+            asked = ("--base-url", url, "--batch-size", "256", "--config", str(config))
+            summary = distill(python, folder, "served", options.rows, *asked)
         report("served", summary, log.read_text())
     journals = [folder / name / "journal.jsonl" for name in RUNS]
     if all(journal.exists() for journal in journals):
