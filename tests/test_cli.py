@@ -125,8 +125,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("arguments", "code", "said"), WRONG.values(), ids=WRONG.keys())
-def test_wrong_usage_is_one_line_and_an_exit_code(run, arguments: tuple[str, ...], code: int, said: str):
-    ended = run(*arguments)
+def test_wrong_usage_is_one_line_and_an_exit_code(run_here, arguments: tuple[str, ...], code: int, said: str):
+    ended = run_here(*arguments)
     assert ended.returncode == code
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -51,7 +51,7 @@ ENDS = {
 
 @pytest.mark.parametrize(("status", "body", "code", "said"), ENDS.values(), ids=ENDS.keys())
 def test_what_ends_a_run(
-    run: Run, tmp_path: Path, rows: Path, server: ChatServer, status: int, body: dict, code: int, said: str
+    run_here: Run, tmp_path: Path, rows: Path, server: ChatServer, status: int, body: dict, code: int, said: str
 ):
     good = server.answers
 
@@ -62,7 +62,7 @@ def test_what_ends_a_run(
         return status, body, {}
 
     server.respond = respond
-    ended = run(*asking(server, rows, "--validate"))
+    ended = run_here(*asking(server, rows, "--validate"))
     assert ended.returncode == code
     assert said in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr
@@ -71,7 +71,7 @@ def test_what_ends_a_run(
     assert summary["status"] == "stopped"
     assert summary["remaining"] == 35
     server.respond = None
-    assert run(*asking(server, rows, "--validate")).returncode == 0
+    assert run_here(*asking(server, rows, "--validate")).returncode == 0
     assert len(parts(tmp_path / "out")[0]) == 40
     assert all(n == 1 for n in server.answered.values())
 

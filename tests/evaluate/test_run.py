@@ -45,11 +45,11 @@ def test_the_official_verdicts(run: Run, shared: Path, tmp_path: Path):
     )
 
 
-def test_what_a_run_leaves(run: Run, spider: Path, tmp_path: Path):
+def test_what_a_run_leaves(run_here: Run, spider: Path, tmp_path: Path):
     wrong = "SELECT name FROM pet WHERE kind = 'dog'"
     lines = [*GOLDS[:2], "SELECT twn FROM shop", wrong, "", "SELECT name FROM pet WHERE weight > 10"]
     write_lines(tmp_path / "p.sql", lines)
-    ended = run("evaluate", "--benchmark", spider, "--predictions", "p.sql", "--output-dir", "out", "--json")
+    ended = run_here("evaluate", "--benchmark", spider, "--predictions", "p.sql", "--output-dir", "out", "--json")
     assert ended.returncode == 0, ended.stderr
     found = results(tmp_path / "out")
     assert all(list(row)[: len(COLUMNS)] == COLUMNS for row in found)
@@ -71,25 +71,25 @@ def test_what_a_run_leaves(run: Run, spider: Path, tmp_path: Path):
     assert printed["metrics"] == metrics
 
 
-def test_a_gold_that_fails_counts_for_nobody_even_without_an_answer(run: Run, spider: Path, tmp_path: Path):
+def test_a_gold_that_fails_counts_for_nobody_even_without_an_answer(run_here: Run, spider: Path, tmp_path: Path):
     rows = write_questions(spider / "dev.json")
     rows[0]["query"] = rows[1]["query"] = "SELECT missing FROM shop"
     (spider / "dev.json").write_text(json.dumps(rows))
     write_lines(tmp_path / "p.sql", ["SELECT 1", "", *GOLDS[2:]])
-    ended = run("evaluate", "--benchmark", spider, "--predictions", "p.sql", "--output-dir", "out")
+    ended = run_here("evaluate", "--benchmark", spider, "--predictions", "p.sql", "--output-dir", "out")
     assert ended.returncode == 0
     assert "2 golds cannot run and count for nobody" in ended.stdout
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert (metrics["gold_broken"], metrics["suite"]["correct"], metrics["suite"]["total"]) == (2, 4, 4)
 
 
-def test_a_page_that_is_damaged_costs_the_questions_that_need_it(run: Run, spider: Path, tmp_path: Path):
+def test_a_page_that_is_damaged_costs_the_questions_that_need_it(run_here: Run, spider: Path, tmp_path: Path):
     path = spider / "database/pets/pets.sqlite"
     content = bytearray(path.read_bytes())
     content[4096:8192] = random.Random(0).randbytes(4096)
     path.write_bytes(content)
     write_lines(tmp_path / "p.sql", GOLDS)
-    ended = run("evaluate", "--benchmark", spider, "--predictions", "p.sql", "--output-dir", "out")
+    ended = run_here("evaluate", "--benchmark", spider, "--predictions", "p.sql", "--output-dir", "out")
     assert ended.returncode == 0, ended.stderr
     found = results(tmp_path / "out")
     assert [r["verdict"] for r in found] == ["match"] * 3 + ["gold_broken"] * 3
@@ -117,9 +117,11 @@ def asking(server: ChatServer, benchmark: Path, *more: object) -> tuple[object, 
     )
 
 
-def test_a_model_is_asked_greedily_and_sees_the_database(run: Run, spider: Path, server: ChatServer, tmp_path: Path):
+def test_a_model_is_asked_greedily_and_sees_the_database(
+    run_here: Run, spider: Path, server: ChatServer, tmp_path: Path
+):
     server.answers = server.answers | {QUESTIONS[0][1]: "SELECT 5"}
-    ended = run(*asking(server, spider))
+    ended = run_here(*asking(server, spider))
     assert ended.returncode == 0, ended.stderr
     assert [r["suite"] for r in results(tmp_path / "out")] == [False, True, True, True, True, True]
     assert {body["temperature"] for body in server.bodies} == {0.0}
@@ -130,10 +132,12 @@ def test_a_model_is_asked_greedily_and_sees_the_database(run: Run, spider: Path,
     assert (summary["requests"], summary["cost_usd"], summary["cut_off"]) == (6, None, 0)
 
 
-def test_a_finished_run_is_left_alone_and_samples_add_to_it(run: Run, spider: Path, server: ChatServer, tmp_path: Path):
-    assert run(*asking(server, spider)).returncode == 0
+def test_a_finished_run_is_left_alone_and_samples_add_to_it(
+    run_here: Run, spider: Path, server: ChatServer, tmp_path: Path
+):
+    assert run_here(*asking(server, spider)).returncode == 0
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
-    again = run(*asking(server, spider, "--batch-size", 2))
+    again = run_here(*asking(server, spider, "--batch-size", 2))
     assert "nothing to do" in again.stdout
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()} == before
     drawn: list[str] = ["SELECT count(*) FROM shop", "SELECT 4", "SELECT count(id) FROM shop", "SELECT nothing"]
@@ -144,7 +148,7 @@ def test_a_finished_run_is_left_alone_and_samples_add_to_it(run: Run, spider: Pa
         return 200, chat_completion(body, f"<think>\nso\n</think>\n<sql>\n{sql}\n</sql>"), {}
 
     server.respond = respond
-    ended = run(*asking(server, spider, "--samples", 4))
+    ended = run_here(*asking(server, spider, "--samples", 4))
     assert ended.returncode == 0, ended.stderr
     assert server.seen.total() == 6 + 6 * 4, "the greedy answers were there"
     assert {body["temperature"] for body in server.bodies[6:]} == {0.8}
@@ -159,13 +163,15 @@ def test_a_finished_run_is_left_alone_and_samples_add_to_it(run: Run, spider: Pa
     assert first["samples"][first["elected"]]["suite"]
 
 
-def test_two_runs_compared(run: Run, spider: Path, tmp_path: Path):
+def test_two_runs_compared(run_here: Run, spider: Path, tmp_path: Path):
     write_lines(tmp_path / "one.sql", ["SELECT 1", *GOLDS[1:]])
     write_lines(tmp_path / "two.sql", [*GOLDS[:5], "SELECT 1"])
-    assert run("evaluate", "--benchmark", spider, "--predictions", "one.sql", "--output-dir", "one").returncode == 0
+    assert (
+        run_here("evaluate", "--benchmark", spider, "--predictions", "one.sql", "--output-dir", "one").returncode == 0
+    )
     two = ("evaluate", "--benchmark", spider, "--predictions", "two.sql", "--output-dir", "two")
     for _ in range(2):  # also where the run had been finished before
-        ended = run(*two, "--compare", "one")
+        ended = run_here(*two, "--compare", "one")
         assert ended.returncode == 0, ended.stderr
         assert "suite, change" in ended.stdout
         found = json.loads((tmp_path / "two/comparison.json").read_text())
@@ -175,10 +181,10 @@ def test_two_runs_compared(run: Run, spider: Path, tmp_path: Path):
         (tmp_path / "two/comparison.json").unlink()
 
 
-def test_a_model_that_answers_nonsense(run: Run, spider: Path, server: ChatServer, tmp_path: Path):
+def test_a_model_that_answers_nonsense(run_here: Run, spider: Path, server: ChatServer, tmp_path: Path):
     texts = ["", "I cannot do that.", "<think>on and on", "```python\nprint(1)\n```", "<sql></sql>", "\x00\ud800"]
     server.respond = lambda body, visit: (200, chat_completion(body, texts.pop(), "length"), {})
-    ended = run(*asking(server, spider))
+    ended = run_here(*asking(server, spider))
     assert ended.returncode == 0, ended.stderr
     found = results(tmp_path / "out")
     assert {r["verdict"] for r in found} <= {"no_sql", "error"}
@@ -186,9 +192,11 @@ def test_a_model_that_answers_nonsense(run: Run, spider: Path, server: ChatServe
     assert json.loads((tmp_path / "out/run.json").read_text())["cut_off"] == 6
 
 
-def test_a_schema_that_fits_into_no_prompt_is_not_asked(run: Run, spider: Path, server: ChatServer, tmp_path: Path):
+def test_a_schema_that_fits_into_no_prompt_is_not_asked(
+    run_here: Run, spider: Path, server: ChatServer, tmp_path: Path
+):
     (tmp_path / "config.yaml").write_text("max_prompt_length: 100\n")
-    ended = run(*asking(server, spider))
+    ended = run_here(*asking(server, spider))
     assert ended.returncode == 0, ended.stderr
     assert server.seen.total() == 0
     assert all(r["verdict"] == "no_sql" and "max_prompt_length is 100" in r["error"] for r in results(tmp_path / "out"))
@@ -246,14 +254,14 @@ def test_what_is_wrong_is_told_before_anything_is_done(
     assert not (tmp_path / "outputs").exists()
 
 
-def test_exit_codes(run: Run, spider: Path, server: ChatServer, tmp_path: Path):
+def test_exit_codes(run_here: Run, spider: Path, server: ChatServer, tmp_path: Path):
     write_lines(tmp_path / "good.sql", GOLDS)
     server.api_key = "another"
-    ended = run(*asking(server, spider), API_KEY="s3cret")
+    ended = run_here(*asking(server, spider), API_KEY="s3cret")
     assert ended.returncode == 4
     assert "s3cret" not in ended.stderr + ended.stdout
     with exclusively_held(spider / "database/pets/pets.sqlite"):
-        ended = run("evaluate", "--benchmark", spider, "--predictions", "good.sql")
+        ended = run_here("evaluate", "--benchmark", spider, "--predictions", "good.sql")
     assert ended.returncode == 75
     assert len(ended.stderr.splitlines()) == 1
     assert "the database is locked" in ended.stderr
