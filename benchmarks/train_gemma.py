@@ -61,7 +61,9 @@ def main() -> None:
     config.write_text(yaml.safe_dump({"max_prompt_length": 300, "max_seq_length": 512, "train": train}))
     unpacked(file)
     started = time.monotonic()
-    subprocess.run([sys.executable, str(ROOT / "main.py"), "train", "--config", str(config)], check=True)
+    command = [sys.executable, str(ROOT / "main.py"), "train", "--config", str(config)]
+    if code := subprocess.run(command, check=False).returncode:
+        sys.exit(code)
     report(work / "run", time.monotonic() - started)
 
 
