@@ -44,7 +44,7 @@ LOADED = 20  # questions that the student answers again, loaded back from the Hu
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """drawn: rows of the generator, of which about a quarter is taken. limit: rows of the other two datasets.
+    """drawn: rows of the generator, most of which are short enough to be taken. limit: rows of the other two datasets.
     train: settings of `train` in the place of CONFIG's."""
 
     drawn: int
@@ -57,7 +57,7 @@ class Size:
 
 FULL = Size(6000, ALL, {"grpo_max_steps": 80, "eval_steps": 20, "save_steps": 20, "max_completion_length": 160})
 QUICK = Size(
-    400,
+    100,
     60,
     {"eval_rows": 4, "test_rows": 12, "eval_batch_size": 16, "sft_max_steps": 10, "sft_eval_steps": 10}
     | {"grpo_max_steps": 2, "eval_steps": 2, "save_steps": 2, "max_completion_length": 64},

@@ -11,7 +11,7 @@ no schema. The same arguments give the same file.
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import count, islice
 from pathlib import Path
 from random import Random
@@ -32,13 +32,16 @@ BUNDLED = 352  # rows of the bundled sample: every ask once
 IDLE_ROUNDS = 20  # rounds without a new question before the asks count as used up
 
 
-def make_rows(seed: int, split: str = "all", *, sound: bool = False) -> Iterator[dict[str, object]]:
+def make_rows(
+    seed: int, split: str = "all", *, sound: bool = False, names: Collection[str] = ()
+) -> Iterator[dict[str, object]]:
     """Rows with unique questions, round after round; those that are broken on purpose in the first round only.
 
-    split: 'all', 'train' or 'held-out'. sound: without the broken ones. Ends when no new question turns up. Raises
-    RuntimeError for an ask that no draw satisfies.
+    split: 'all', 'train' or 'held-out'. sound: without the broken ones. names: of these domains only. Ends when no new
+    question turns up. Raises RuntimeError for an ask that no draw satisfies.
     """
     domains = [domain for number, domain in enumerate(read_domains()) if split in ("all", _split(number))]
+    domains = [domain for domain in domains if not names or domain.name in names]
     asked: set[str] = set()
     idle = 0
     for turn in count():
