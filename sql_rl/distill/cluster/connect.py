@@ -56,7 +56,7 @@ async def cluster(least_cpus: int) -> AsyncIterator[list[Node]]:
         # In a thread, where signals are heard meanwhile. The system ends a cluster of our own with the thread that
         # started it, so that one lives as long as the loop; one that joins may hang, and is left alone then.
         await (asyncio.to_thread(join) if own else _within(JOINS_WITHIN, join))
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises a bare one where its own processes do not start in time
         said = " ".join(str(error).split()).rstrip(".")
         if own:
             raise SqlRlError(f"--use-ray: no cluster can be started here: {said}") from error
@@ -77,7 +77,7 @@ async def _within(seconds: float, function: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
 
-    def tell(error: BaseException | None) -> None:
+    def tell(error: Exception | None) -> None:
         if not done.done():
             done.set_exception(error) if error else done.set_result(None)
 
@@ -85,7 +85,7 @@ async def _within(seconds: float, function: Callable[[], object]) -> None:
         error = None
         try:
             function()
-        except (OSError, RuntimeError, ValueError) as failure:
+        except Exception as failure:  # told to whoever waits
             error = failure
         with suppress(RuntimeError):  # the loop has gone on without us, to its end
             loop.call_soon_threadsafe(tell, error)
