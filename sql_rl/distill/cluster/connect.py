@@ -85,7 +85,7 @@ async def _within(seconds: float, function: Callable[[], object]) -> None:
         error = None
         try:
             function()
-        except Exception as failure:  # told to whoever waits
+        except Exception as failure:  # noqa: BLE001 (raised again for whoever waits)
             error = failure
         with suppress(RuntimeError):  # the loop has gone on without us, to its end
             loop.call_soon_threadsafe(tell, error)
