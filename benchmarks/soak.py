@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+import psutil
 import pyarrow.parquet as pq
 
 from benchmarks.engine import ROOT, made_up_row
@@ -122,15 +123,22 @@ def fill(ballast: Path) -> None:
 
 
 def wait_for_end_of_group(group: int) -> None:
-    """The judge's workers end with the program, however it ended."""
+    """The judge's workers end with the program, however it ended. Raises Breach with those that do not."""
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
+    while left := in_group(group):
+        if time.monotonic() > deadline:
+            raise Breach(f"processes are left behind: {left}")
         time.sleep(0.05)
-    raise Breach(f"processes of group {group} are left behind")
+
+
+def in_group(group: int) -> list[str]:
+    """The processes of a group, by number, state and command; not those that have ended and were not waited for."""
+    found = []
+    for process in psutil.process_iter(["pid", "status", "cmdline"]):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(f"{process.pid} {process.info['status']} {' '.join(process.info['cmdline'] or [])[:80]}")
+    return found
 
 
 def answers_in(folder: Path) -> int:
