@@ -56,6 +56,14 @@ def files(folder: Path) -> dict[str, Any]:
     return {"kept": kept, "rejected": rejected, "summary": summary, "card": (folder / "README.md").read_text()}
 
 
+def check_whole(folder: Path, rows: int) -> None:
+    """All rows are there, in their order, each with its own answer."""
+    kept, rejected, summary = parts(folder)
+    assert [r["id"] for r in kept] == list(range(rows))
+    assert [r["answer_sql"] for r in kept] == [r["sql"] for r in kept]
+    assert (rejected, summary["rows"], summary["requests"]) == ([], rows, rows)
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -148,38 +147,10 @@ def test_starting_anew_keeps_the_old_journal(run: Run, tmp_path: Path, rows: Pat
     assert parts(tmp_path / "out")[0][0]["model_name"] == "other"
 
 
-@pytest.fixture
-def private_mounts() -> None:
-    """Skips where this user may not mount a file system of its own."""
-    probe = ["unshare", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    if shutil.which("unshare") is None or subprocess.run(probe, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no mount namespaces for this user")
-
-
-def test_a_full_disk_loses_nothing(
-    private_mounts: None, command: Callable[..., list[str]], clean_environ, tmp_path: Path, server: ChatServer
-):
+def test_a_full_disk_loses_nothing(on_a_small_disk: Callable[..., Path], server: ChatServer):
     """The disk fills up in mid-run; once there is room the same command ends it. No answer is paid twice."""
-    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(400)])
-    text = "<think>" + "because " * 500 + "</think><sql>SELECT 1</sql>"
-    server.respond = lambda body, visit: (200, chat_completion(body, text), {})
-    (tmp_path / "disk").mkdir()
-    program = " ".join(f"'{part}'" for part in command(*asking(server, rows, "--output-dir", "disk/out")))
-    script = f"""
-        mount -t tmpfs -o size=1m tmpfs disk
-        {program}; echo "code $?" >&2
-        mount -o remount,size=64m disk
-        {program}; echo "code $?" >&2
-        cp -r disk/out saved
-    """
-    ended = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
-        cwd=tmp_path, env=clean_environ, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert [line for line in ended.stderr.splitlines() if line.startswith("code")] == ["code 1", "code 0"], ended.stderr
-    assert "make room" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert len(parts(tmp_path / "saved")[0]) == 400
+    saved = on_a_small_disk(1)
+    assert len(parts(saved)[0]) == 400
     assert server.answered.total() == 400
 
 

@@ -19,7 +19,7 @@ import yaml
 from support import wait_until, write_rows
 
 from sql_rl.configure import Secrets, load
-from sql_rl.errors import UsageError
+from sql_rl.errors import SqlRlError, UsageError
 from sql_rl.train.metrics import Lines
 from sql_rl.train.run import train
 
@@ -161,16 +161,9 @@ def test_a_run_that_is_interrupted_ends_as_the_unbroken_one(
 ):
     folder = prepared(tmp_path / "broken")
 
-    def start(**more: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command("train"),
-            cwd=folder,
-            env=clean_environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **more,
-        )
+    def start() -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command("train"), cwd=folder, env=clean_environ, stdout=pipe, stderr=pipe, text=True)
 
     def reached(stage: str, step: int) -> Callable[[], bool]:
         return lambda: any(
@@ -186,13 +179,15 @@ def test_a_run_that_is_interrupted_ends_as_the_unbroken_one(
     stopped = folder / "out" / "sft" / f"checkpoint-{step}"
     assert (stopped / "state.json").exists()
 
-    def small_disk() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-
-    process = start(preexec_fn=small_disk)
-    _, said = process.communicate(timeout=900)
-    assert process.returncode == 1, said
-    assert "the disk is full" in said.splitlines()[-1]
+    # In this process: to start the program takes longer than to get to the next checkpoint.
+    largest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, largest[1]))
+    try:
+        with pytest.raises(SqlRlError, match="the disk is full") as full:
+            run_here(folder, monkeypatch)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, largest)
+    assert type(full.value) is SqlRlError, "exit code 1"
     assert (stopped / "state.json").exists()
 
     process = start()

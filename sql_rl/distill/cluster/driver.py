@@ -207,6 +207,8 @@ class _Crew:
         while True:
             beat = await hired.beat(self._purse.lend(hired.name) if self._purse else 0.0)
             self._total.under_way({number: c for number, c in beat.counters.items() if number in hired.shards})
+            if beat.why:
+                self._stop.set(beat.why)  # the others learn of it now, not when the last answer of its shard is in
             if self._enough():
                 self.shards.wake()
             if self._purse:
@@ -217,9 +219,12 @@ class _Crew:
             await asyncio.sleep(BEAT)
 
     def _take_in(self, hired: Hired) -> None:
-        """What the worker's journal holds by now. A disk that is full ends the run, and the worker's file stays."""
+        """What the worker's journal holds by now; after a stop, that is left to `_close`.
+
+        A disk that is full stops the run: the room that is left on it is for what the workers still have on the wire.
+        """
         try:
-            new = hired.intake.take_in(self._journal)
+            new = hired.intake.take_in(self._journal, self._stop)
         except SqlRlError as error:
             self._stop.set(error)
             return

@@ -15,6 +15,7 @@ from typing import Any
 
 from sql_rl.distill.journal import Journal, line_in
 from sql_rl.errors import BusyError
+from sql_rl.runs.drive import Stop
 
 ORPHANS_END = 40.0  # seconds that workers of a run that died get to notice it
 LOOK_AGAIN = 0.2  # seconds
@@ -27,10 +28,11 @@ class Intake:
         self.path = path
         self._offset = 0
 
-    def take_in(self, journal: Journal) -> list[dict[str, Any]]:
+    def take_in(self, journal: Journal, stop: Stop | None = None) -> list[dict[str, Any]]:
         """Adds what has been written since the last time; gives the lines that were new to the journal.
 
-        A line that is not ended yet is left for the next time. Raises SqlRlError for one that cannot be read.
+        A line that is not ended yet is left for the next time, and so is everything once `stop` is set. Raises
+        SqlRlError for a line that cannot be read, and where there is no room for one.
         """
         new = []
         try:
@@ -40,7 +42,7 @@ class Intake:
         with file:
             file.seek(self._offset)
             for data in file:
-                if not data.endswith(b"\n"):
+                if stop or not data.endswith(b"\n"):
                     break
                 line = line_in(data, f"{self.path}: the line at byte {self._offset}")
                 if line["kind"] != "run" and journal.get(line["kind"], line["key"]) is None:

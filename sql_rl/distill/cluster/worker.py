@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from sql_rl.runs.drive import Stop
 from sql_rl.teachers import open_teacher
 
 DRIVER_SILENT = 30.0  # seconds without a beat, after which a worker takes its driver for dead
+ENDS_WITHIN = 10.0  # seconds in which such a worker closes judge, teacher and journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What a worker tells each second. counters: shard -> its rows settled so far."""
+    """What a worker tells each second. counters: shard -> its rows settled so far. why: as in Ended."""
 
     counters: dict[int, Counters]
     account: Account
+    why: SqlRlError | None
 
 
 class Worker:
@@ -120,17 +122,22 @@ class Worker:
             await asyncio.to_thread(self._journal.sync)
         finally:
             del self._counters[shard.number]
-        return Ended(counters, tuple(unanswered), None if self._ordered else self._stop.why)
+        return Ended(counters, tuple(unanswered), self._why)
 
     async def beat(self, lent: float) -> Beat:
         """The driver lives. lent: dollars for the time to come; what is left of the last ones goes back."""
         self._last_beat = time.monotonic()
         busy = bool(self._counters)
         if self._budget is None:
-            return Beat(dict(self._counters), Account(busy=busy))
+            return Beat(dict(self._counters), Account(busy=busy), self._why)
         returned = await self._budget.lend(lent)
         account = Account(returned, self._budget.free, self._budget.reserved, self._budget.short, busy)
-        return Beat(dict(self._counters), account)
+        return Beat(dict(self._counters), account, self._why)
+
+    @property
+    def _why(self) -> SqlRlError | None:
+        """What ends the run, if it was not the driver who said so."""
+        return None if self._ordered else self._stop.why
 
     async def stop(self, at_once: bool) -> None:
         """Admits nothing more; what is on the wire may finish within the grace, unless it is to end at once."""
@@ -161,11 +168,15 @@ class Worker:
         """Syncs each second, and ends a worker whose driver is gone, where Ray cannot do it (its node is cut off)."""
         while time.monotonic() - self._last_beat < DRIVER_SILENT:
             await asyncio.sleep(1.0)
-            await asyncio.to_thread(self._journal.sync)
+            with suppress(OSError):  # `settle` syncs too, and tells
+                await asyncio.to_thread(self._journal.sync)
         await self.stop(at_once=True)
-        await self._stack.aclose()
-        sys.stderr.write("no driver any more: this worker ends\n")
-        os._exit(1)  # sys.exit would only end this task
+        try:
+            async with asyncio.timeout(ENDS_WITHIN):
+                await self._stack.aclose()
+        finally:
+            sys.stderr.write("no driver any more: this worker ends\n")
+            os._exit(1)  # sys.exit would only end this task
 
 
 def _check_storage(path: Path, content: str) -> None:

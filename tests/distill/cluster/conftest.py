@@ -1,5 +1,8 @@
-"""Fixtures of the tests without a cluster: a run of the offline teacher over a few rows, and its journal."""
+"""Fixtures: a cluster of this machine; and without one, a run of the offline teacher over a few rows, its journal."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,24 @@ from sql_rl.configure import Secrets, load
 from sql_rl.distill.journal import Journal
 from sql_rl.distill.plan import Plan, plan, rows_of
 from sql_rl.sources import Source
+
+CLUSTER = """
+import sys
+import ray
+ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The address of a cluster of two CPUs."""
+    pipe, environ = subprocess.PIPE, {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    command = [sys.executable, "-c", CLUSTER]
+    with subprocess.Popen(command, env=os.environ | environ, stdin=pipe, stdout=pipe, text=True) as process:
+        yield process.stdout.readline().strip()
+        process.stdin.close()
 
 
 @pytest.fixture

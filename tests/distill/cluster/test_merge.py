@@ -10,6 +10,7 @@ from sql_rl.distill.cluster import merge
 from sql_rl.distill.cluster.merge import Intake, locked, take_in_left_over
 from sql_rl.distill.journal import Journal
 from sql_rl.errors import BusyError, SqlRlError
+from sql_rl.runs.drive import Stop
 
 RUN = {"kind": "run", "version": 1, "identity": {}}
 
@@ -39,6 +40,15 @@ def test_lines_are_taken_in_as_they_come_and_once(tmp_path: Path, journal: Journ
     assert [new["row"] for new in intake.take_in(journal)] == [2, 3]
     assert intake.take_in(journal) == Intake(path).take_in(journal) == []
     assert [found["text"] for found in journal.all("completion")] == ["answer 1 é", "answer 2 é", "answer 3 é"]
+
+
+async def test_after_a_stop_all_is_left_for_later(tmp_path: Path, journal: Journal):
+    path, stop = tmp_path / "w.jsonl", Stop()
+    path.write_text(text(RUN, line(1)), encoding="utf-8")
+    intake = Intake(path)
+    stop.set(SqlRlError("the disk is full"))
+    assert intake.take_in(journal, stop) == []
+    assert [new["row"] for new in intake.take_in(journal)] == [1]
 
 
 def test_what_was_left_over_is_taken_in_and_removed(tmp_path: Path, journal: Journal):

@@ -1,22 +1,19 @@
 """`distill --use-ray` on a real cluster of this machine: two workers, killed, interrupted and out of money.
 
-One cluster serves all tests but the last, which lets the program start its own.
+One cluster (conftest.py) serves all tests but the last, which lets the program start its own.
 """
 
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from support import Run, asking, files, parts, row, wait_until, write_rows
+from support import Run, asking, check_whole, files, parts, row, wait_until, write_rows
 
 from sql_rl.configure import load
 from sql_rl.distill.cluster import hired
@@ -26,24 +23,7 @@ from sql_rl.testing.chat_server import ChatServer, Faults
 pytest.importorskip("ray")
 pytestmark = pytest.mark.xdist_group("ray")  # In one process, so that what they share is made once.
 
-CLUSTER = """
-import sys
-import ray
-ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
-print(ray.get_runtime_context().gcs_address, flush=True)
-sys.stdin.read()
-"""
 TWO = ("--use-ray", "--ray-workers", 2)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    """The address of a cluster of two CPUs."""
-    pipe, environ = subprocess.PIPE, {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
-    command = [sys.executable, "-c", CLUSTER]
-    with subprocess.Popen(command, env=os.environ | environ, stdin=pipe, stdout=pipe, text=True) as process:
-        yield process.stdout.readline().strip()
-        process.stdin.close()
 
 
 @pytest.fixture
@@ -85,14 +65,6 @@ def unbroken(run: Run, tmp_path: Path, server: ChatServer, rows: Path, *options:
     return wanted
 
 
-def check(folder: Path, rows: int) -> None:
-    """All rows are there, in their order, each with its own answer."""
-    kept, rejected, summary = parts(folder)
-    assert [r["id"] for r in kept] == list(range(rows))
-    assert [r["answer_sql"] for r in kept] == [r["sql"] for r in kept]
-    assert (rejected, summary["rows"], summary["requests"]) == ([], rows, rows)
-
-
 def data_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "data").glob("*.parquet")}
 
@@ -131,7 +103,7 @@ def test_a_worker_that_is_killed_costs_what_it_had_on_the_wire(start, tmp_path: 
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert "was lost" in said
-    check(tmp_path / "out", 200)
+    check_whole(tmp_path / "out", 200)
     assert server.answered.total() - 200 <= 8, "at most what one worker had on the wire was paid twice"
 
 
@@ -157,7 +129,7 @@ def test_a_worker_that_falls_silent_is_lost(
         stopping = thread.submit(stop_one)
         distill(settings, secrets)
         stopping.result()
-    check(tmp_path / "out", 100)
+    check_whole(tmp_path / "out", 100)
     assert "nothing was heard of it for 2 s" in capsys.readouterr().err
 
 
@@ -180,7 +152,7 @@ def test_a_signal_drains_all_workers(run: Run, start, tmp_path: Path, server: Ch
     assert summary["remaining"] == 200 - len(kept) > 0
     server.delay = 0.0
     assert run(*asking(server, rows)).returncode == 0, "here without Ray"
-    check(tmp_path / "out", 200)
+    check_whole(tmp_path / "out", 200)
     assert server.answered.total() == 200, "nothing was paid twice"
 
 
@@ -247,7 +219,7 @@ def test_kill_9_of_the_driver_and_its_own_cluster(
     server.delay = 0.0
     ended = run(*asking(server, rows, "--batch-size", 16))
     assert ended.returncode == 0, ended.stderr
-    check(tmp_path / "out", 200)
+    check_whole(tmp_path / "out", 200)
     assert server.answered.total() - 200 <= 16, "at most what was on the wire was paid twice"
     assert not (tmp_path / "out" / "workers").exists()
     assert psutil.wait_procs(at_work, timeout=40)[1] == [], "no worker outlives its driver"

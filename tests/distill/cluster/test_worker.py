@@ -2,12 +2,14 @@
 
 import asyncio
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import row, wait_until
+from support import row, wait_until, write_rows
 
 from sql_rl.configure import Secrets
 from sql_rl.distill.cluster.merge import Intake
@@ -16,7 +18,9 @@ from sql_rl.distill.cluster.shards import Shard
 from sql_rl.distill.cluster.worker import Worker
 from sql_rl.distill.journal import Journal
 from sql_rl.errors import RefusedError, UsageError
-from sql_rl.testing.chat_server import ChatServer
+from sql_rl.testing.chat_server import ChatServer, Faults
+
+ROOT = Path(__file__).parents[3]
 
 
 async def opened(run, secrets: Secrets | None = None, base_url: str | None = None) -> Worker:
@@ -64,8 +68,49 @@ async def test_what_ends_the_run_comes_back_as_a_value(planned, chat_server: Cha
     worker = await opened(run, Secrets(api_key="wrong"), chat_server.url)
     ended = await worker.settle(Shard(1, tuple(source.examples()), ()))
     assert isinstance(ended.why, RefusedError)
+    assert (await worker.beat(0.0)).why is ended.why, "so the driver hears of it before the shard has ended"
     assert "wrong" not in str(ended.why)
     await worker.close()
+
+
+ORPHAN = """
+import asyncio, dataclasses, sys
+from pathlib import Path
+from sql_rl.configure import Secrets, load
+from sql_rl.distill.cluster import worker
+from sql_rl.distill.cluster.shards import Shard
+from sql_rl.distill.plan import plan, rows_of
+
+async def orphan(url, rows):
+    worker.DRIVER_SILENT = 1.0
+    flags = {"dataset_repo_id": rows, "output_dir": "out", "validate": True}
+    settings, secrets = load({"base_url": url, **{f"distill.{name}": value for name, value in flags.items()}})
+    run = plan(settings)
+    probe = run.folder.workers / "x.probe"
+    run.folder.workers.mkdir(parents=True)
+    probe.write_text("token")
+    orphan = worker.Worker()
+    await orphan.open(run, secrets, run.folder.workers / "a.jsonl", (probe, "token"))
+    await orphan.settle(Shard(1, tuple(rows_of(settings, secrets).examples()), ()))
+
+asyncio.run(orphan(*sys.argv[1:]))
+"""
+
+
+def test_without_a_driver_it_ends_itself_and_keeps_what_it_has(
+    tmp_path: Path, clean_environ: dict[str, str], chat_server: ChatServer, journal: Journal
+):
+    """A program of its own, whose driver is silent from the start; some of the answers would take an hour."""
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(12)])
+    chat_server.faults = Faults(stall=0.3)
+    ended = subprocess.run(
+        [sys.executable, "-c", ORPHAN, chat_server.url, str(rows)],
+        cwd=tmp_path, env=clean_environ | {"API_KEY": "k", "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, "no driver any more: this worker ends\n")
+    lines = Intake(tmp_path / "out" / "workers" / "a.jsonl").take_in(journal)
+    assert 0 < sum(line["kind"] == "completion" for line in lines) == chat_server.answered.total() < 12
 
 
 async def test_no_money_no_request_and_a_stop_lets_nobody_wait(planned, tmp_path: Path, chat_server: ChatServer):
