@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from support import Run, asking, check_whole, parts, row, wait_until, write_rows
 
-from sql_rl.testing.chat_server import ChatServer, chat_completion
+from sql_rl.testing.chat_server import ChatServer, Faults, chat_completion
 from sql_rl.testing.hub_server import HubServer
 
 pytest.importorskip("ray")
@@ -31,11 +31,9 @@ def question_in(body: dict[str, Any]) -> str:
 
 def test_a_second_signal_waits_for_nothing(run: Run, start, tmp_path: Path, server: ChatServer):
     rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(100)])
-    server.delay = 0.3
+    server.faults = Faults(stall=0.3)  # of the answers would take an hour
     process = start(*asking(server, rows, *TWO, "--grace", 600))
-    wait_until(lambda: server.answered.total() >= 30, seconds=180)
-    server.delay = 3600.0
-    wait_until(lambda: server.in_flight == 8, seconds=180)
+    wait_until(lambda: sum(server.faults.of(asked) == "stall" for asked in list(server.seen)) == 8, seconds=180)
     process.send_signal(signal.SIGINT)
     assert any("once more stops at once" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
@@ -44,15 +42,15 @@ def test_a_second_signal_waits_for_nothing(run: Run, start, tmp_path: Path, serv
     assert said.splitlines()[-1] == "error: stopped by SIGINT; the same command carries on"
     assert len(parts(tmp_path / "out")[0]) == server.answered.total(), "every paid answer is in the dataset"
     assert not (tmp_path / "out" / "workers").exists()
-    server.delay = 0.0
+    server.faults = Faults()
     assert run(*asking(server, rows)).returncode == 0, "here without Ray"
     check_whole(tmp_path / "out", 100)
     assert server.answered.total() == 100, "nothing was paid twice"
 
 
 def test_rows_without_an_answer_are_told_and_asked_for_again(run: Run, tmp_path: Path, server: ChatServer):
-    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(60)])
     """Others are throttled, and asked again at once: what is due then is no timer on Ray's loop."""
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(60)])
     deaf = {row(i)["sql_prompt"] for i in (7, 40)}
     busy = {row(i)["sql_prompt"] for i in range(0, 60, 5)} - deaf
 
