@@ -102,6 +102,7 @@ def test_without_a_driver_it_ends_itself_and_keeps_what_it_has(
 ):
     """A program of its own, whose driver is silent from the start; some of the answers would take an hour."""
     rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(12)])
+    chat_server.answers = {row(i)["sql_prompt"]: row(i)["sql"] for i in range(12)}
     chat_server.faults = Faults(stall=0.3)
     ended = subprocess.run(
         [sys.executable, "-c", ORPHAN, chat_server.url, str(rows)],
