@@ -55,7 +55,7 @@ CONFIG: dict[str, Any] = {
         "sft_gradient_accumulation_steps": 1,
         "gradient_accumulation_steps": 4,
         "grpo_learning_rate": 2e-4,
-        "grpo_max_steps": 80,
+        "grpo_max_steps": 120,
         "num_generations": 8,
         "temperature": 0.8,
         "max_completion_length": 100,
