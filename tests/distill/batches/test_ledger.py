@@ -16,6 +16,16 @@ from sql_rl.testing.batch_server import Fate
 from sql_rl.testing.chat_server import chat_completion
 
 
+async def leave_behind(bench: Bench, count: int) -> None:
+    """A run that is broken off while a batch of so many requests travels, for an hour."""
+    bench.server.fates = [Fate(seconds=HOUR)]
+    async with bench.run() as ask:
+        early = [asyncio.create_task(ask(request(row))) for row in range(count)]
+        await until(lambda: bench.server.batches)
+        for task in early:
+            task.cancel()
+
+
 async def test_a_stop_leaves_the_batch_to_the_next_run(bench: Bench):
     bench.server.fates = [Fate(seconds=HOUR)]
     async with bench.run() as ask:
@@ -33,11 +43,7 @@ async def test_a_stop_leaves_the_batch_to_the_next_run(bench: Bench):
 
 
 async def test_a_run_that_asks_one_by_one_must_not_start_while_batches_travel(bench: Bench):
-    bench.server.fates = [Fate(seconds=HOUR)]
-    async with bench.run() as ask:
-        early = asyncio.create_task(ask(request(0)))
-        await until(lambda: bench.server.batches)
-        early.cancel()
+    await leave_behind(bench, 1)
     wrong = r"at the provider: 1 request in 1 batch; carry on with --batch-api"
     with Journal(bench.path, {}, 1, lambda: None) as journal, pytest.raises(UsageError, match=wrong):
         check_none_open(journal)
@@ -47,23 +53,14 @@ async def test_a_run_that_asks_one_by_one_must_not_start_while_batches_travel(be
 
 
 async def test_what_still_travels_is_waited_for_while_others_depart(bench: Bench):
-    bench.server.fates = [Fate(seconds=HOUR)]
-    async with bench.run() as ask:
-        early = [asyncio.create_task(ask(request(row))) for row in range(2)]
-        await until(lambda: bench.server.batches)
-        for task in early:
-            task.cancel()
+    await leave_behind(bench, 2)
     assert right(await bench.ask(5))
     assert [len(b.requests) for b in bench.server.batches] == [2, 3]
     assert bench.server.answered_twice == 0
 
 
 async def test_answers_of_an_earlier_run_are_harvested_though_nobody_asks(bench: Bench):
-    bench.server.fates = [Fate(seconds=HOUR)]
-    async with bench.run() as ask:
-        early = asyncio.create_task(ask(request(0)))
-        await until(lambda: bench.server.batches)
-        early.cancel()
+    await leave_behind(bench, 1)
     async with bench.run():
         await until(lambda: bench.lines("harvested"))
     assert len(bench.lines("completion")) == 1
