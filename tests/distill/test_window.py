@@ -1,79 +1,13 @@
-"""The window, in virtual time: tries, slots, limits and ends. Nothing here really sleeps."""
+"""The window, in virtual time: tries, slots and ends."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pytest
+from window_bench import REPLY, Teacher, first_time, now, request, send_all, virtually
 
 from sql_rl.distill.window import TRIES, GaveUp, Stopped, Window, backoff
 from sql_rl.errors import RefusedError, SqlRlError, StoppedEarlyError
-from sql_rl.examples import Example
-from sql_rl.teachers.base import Completion, Refusal, Request, Sampling, Throttled, TimedOut, Transient
-from sql_rl.teachers.quota import Quota, Quotas
-from sql_rl.testing.virtual_time import run_virtually
-
-EXAMPLE = Example(row=0, id="0", question="q", context="c", gold="g")
-PROMPT = [{"role": "user", "content": "x" * 384}]  # about 100 tokens
-REPLY = Completion(text="x", reasoning=None, finish_reason="stop", model="m", prompt_tokens=100, completion_tokens=100)
-
-
-def request(row: int = 0, sample: int = 0) -> Request:
-    return Request(replace(EXAMPLE, row=row), PROMPT, Sampling(None, 1000, None), sample)
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-@dataclass
-class Teacher:
-    """Takes `latency` seconds for each answer; `fails(request, how often it came, requests in flight)` may say
-    otherwise. sent: (when, row) of each request.
-    """
-
-    latency: float = 1.0
-    fails: Callable[[Request, int, int], Exception | None] = lambda request, visit, in_flight: None
-    sent: list[tuple[float, int]] = field(default_factory=list)
-    in_flight: int = 0
-    most: int = 0
-
-    async def ask(self, request: Request) -> Completion:
-        self.sent.append((now(), request.example.row))
-        visit = sum(row == request.example.row for _, row in self.sent)
-        self.in_flight += 1
-        self.most = max(self.most, self.in_flight)
-        try:
-            if failure := self.fails(request, visit, self.in_flight):
-                await asyncio.sleep(0.05)
-                raise failure
-            await asyncio.sleep(self.latency)
-            return REPLY
-        finally:
-            self.in_flight -= 1
-
-    def times(self, row: int) -> list[float]:
-        return [when for when, r in self.sent if r == row]
-
-
-def first_time(failure: Exception) -> Callable[[Request, int, int], Exception | None]:
-    return lambda request, visit, in_flight: failure if visit == 1 else None
-
-
-def virtually(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Runs a test in virtual time. pytest finds its parameters by the wrapped function's signature."""
-
-    def run(*arguments: Any, **keywords: Any) -> None:
-        run_virtually(test(*arguments, **keywords))
-
-    run.__name__, run.__wrapped__ = test.__name__, test
-    return run
-
-
-async def send_all(window: Window, count: int) -> list[Completion | BaseException]:
-    return await asyncio.gather(*(window.send(request(i)) for i in range(count)), return_exceptions=True)
-
+from sql_rl.teachers.base import Completion, Refusal, Request, Throttled, TimedOut, Transient
 
 # -- tries ------------------------------------------------------------------------------------------------------------
 
@@ -238,87 +172,6 @@ def test_retries_that_are_due_at_once_on_a_loop_whose_timers_then_know_no_time()
 
     with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
         assert runner.run(three()) == [None] * 3
-
-
-# -- limits -----------------------------------------------------------------------------------------------------------
-
-
-@virtually
-async def test_a_pause_that_the_server_asks_for_holds_for_everybody():
-    teacher = Teacher(fails=lambda r, visit, _: Throttled("429", 30.0) if (r.example.row, visit) == (1, 1) else None)
-    window = Window(teacher, 2, asyncio.Event())
-    await send_all(window, 8)
-    times = sorted(when for when, _ in teacher.sent)
-    assert times[:2] == [0.0, 0.0]
-    assert all(t >= 30.0 for t in times[2:])
-    assert teacher.times(1)[1] == times[2], "the refused one is the first to go on"
-    assert 29.0 <= window.throttled_seconds <= 33.0
-
-
-@virtually
-async def test_requests_a_minute_are_a_hard_limit():
-    teacher = Teacher(fails=first_time(Throttled("429")))
-    await send_all(Window(teacher, 64, asyncio.Event(), rpm=120), 300)
-    times = [when for when, _ in teacher.sent]
-    assert len(times) == 600, "refused ones count too"
-    assert all(later - first > 60 - 1e-6 for first, later in zip(times, times[120:], strict=False))
-    assert now() <= 600 / 120 * 60 * 1.05
-
-
-@virtually
-async def test_tokens_a_minute_are_counted_as_they_were_used():
-    """An answer may have 1,000 tokens and has 100: the limit is used by what was, not by what could have been."""
-    await send_all(Window(Teacher(), 64, asyncio.Event(), tpm=60_000), 1500)
-    assert 1500 * 200 / 60_000 * 60 * 0.98 <= now() <= 1500 * 200 / 60_000 * 60 * 1.1
-
-
-class MeteredTeacher(Teacher):
-    """A provider with a bucket of 60 requests a minute that tells what is left, and refuses what is above it."""
-
-    quotas: Quotas | None = None
-    level, at, refused = 60.0, 0.0, 0
-
-    async def ask(self, request: Request) -> Completion:
-        self.level, self.at = min(60.0, self.level + now() - self.at), now()
-        if self.level < 1:
-            self.refused += 1
-            raise Throttled("429")
-        self.level -= 1
-        left = self.level
-        reply = await super().ask(request)
-        self.quotas = Quotas(Quota(60, int(left), 60 - left), None)
-        return reply
-
-
-@virtually
-async def test_headers_pace_before_anything_is_refused():
-    teacher = MeteredTeacher()
-    window = Window(teacher, 16, asyncio.Event())
-    assert await send_all(window, 300) == [REPLY] * 300
-    assert teacher.refused == 0
-    assert now() <= (300 - 60) * 1.05 + 5
-    assert window.throttled_seconds > 200
-
-
-class Queue(Teacher):
-    """Answers four at a time, in five seconds each; whoever has waited for a minute hangs up."""
-
-    async def ask(self, request: Request) -> Completion:
-        try:
-            async with asyncio.timeout(60.0), self.places:
-                return await super().ask(request)
-        except TimeoutError:
-            raise TimedOut("late") from None
-
-
-@virtually
-async def test_time_outs_close_the_window_of_a_slow_server():
-    teacher = Queue(latency=5.0)
-    teacher.places = asyncio.Semaphore(4)
-    window = Window(teacher, 256, asyncio.Event())
-    assert await send_all(window, 2000) == [REPLY] * 2000
-    assert window.limit < 60, "what can be answered within a minute"
-    assert now() <= 1.4 * 2000 / 4 * 5.0
 
 
 # -- ends -------------------------------------------------------------------------------------------------------------
