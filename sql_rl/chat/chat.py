@@ -6,7 +6,7 @@ from contextlib import closing
 from rich.console import Console
 
 from sql_rl.chat.databases import open_database
-from sql_rl.chat.databases.base import QueryError
+from sql_rl.chat.databases.base import Database, QueryError
 from sql_rl.chat.models import open_model
 from sql_rl.chat.once import answer
 from sql_rl.chat.screen import Screen
@@ -37,6 +37,7 @@ def chat(settings: Settings, secrets: Secrets, question: str | None, manner: Man
         if question is not None:
             console = Console(stderr=True, quiet=manner != "person")
             screen = Screen(console, thinking=console.is_terminal)
+            _warn(database, screen)
             answer(question, asker, screen, settings.chat, as_json=manner == "json")
             return
         from sql_rl.chat.terminal import converse
@@ -48,6 +49,10 @@ def chat(settings: Settings, secrets: Secrets, question: str | None, manner: Man
         except QueryError as error:
             tables = error.reason
         screen.line(f"{database.product}: {database.name}: {tables}. Model: {model.name}. /help lists the commands.")
-        if database.warning:
-            screen.notice(database.warning)
+        _warn(database, screen)
         converse(asker, screen, settings.chat)
+
+
+def _warn(database: Database, screen: Screen) -> None:
+    if database.warning:
+        screen.notice(database.warning)

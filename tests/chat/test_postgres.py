@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support import Run
 
 from sql_rl.chat.databases import open_database
 from sql_rl.chat.databases.base import Database, QueryError
@@ -14,6 +15,7 @@ from sql_rl.chat.databases.supervise import export, fetch
 from sql_rl.chat.target import fitted
 from sql_rl.chat.uri import parse_uri
 from sql_rl.errors import UsageError
+from sql_rl.testing.chat_server import ChatServer
 
 ESCAPED = "g3h%26im%2Fp%40ss"  # conftest's PASSWORD, as a URI has it
 pytestmark = pytest.mark.postgres
@@ -180,8 +182,14 @@ def test_a_lost_connection_is_told_and_opened_again(db: Database, admin: psycopg
     assert fetch(db, "SELECT 2", 1, 5).rows == [(2,)]
 
 
-def test_a_superuser_is_warned(db: Database):
-    assert ("superuser" in db.warning) == ("postgres:" in db.name)
+@pytest.mark.parametrize("role", ["reader", "postgres"])
+def test_a_superuser_is_warned(
+    role: str, postgres: str, admin: psycopg.Connection, chat_server: ChatServer, run_here: Run
+):
+    uri = f"postgresql://{role}:{ESCAPED}@{postgres}/postgres"
+    done = run_here("chat", "--base-url", chat_server.url, "--db", uri, "-q", "What?", "--format", "csv")
+    assert done.stdout.splitlines()[1:] == ["1"]
+    assert ("superuser" in done.stderr) == (role == "postgres")
 
 
 def test_sqlite_s_dialect_is_brought_into_its_own(db: Database):
