@@ -203,7 +203,9 @@ class _Run:
         if tokens < self.options.max_completion_length:
             self.options = dataclasses.replace(self.options, max_completion_length=tokens)
             self.settings = dataclasses.replace(self.settings, train=self.options)
-            self._say(f"completions have at most {tokens} tokens: twice the longest answer that it learns")
+            self._say(
+                f"completions have at most {tokens} tokens: a quarter more than the longest answer that it learns"
+            )
 
     def _evaluate(self, rows: list[Row]) -> "Evaluation":
         from sql_rl.train.evaluation import evaluate

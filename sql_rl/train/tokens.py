@@ -44,12 +44,13 @@ def imitable(found: Sequence[Tokens], max_length: int) -> list[Tokens]:
 
 
 def room_to_answer(found: Sequence[Tokens], most: int) -> int:
-    """Tokens of a completion for a student from scratch: twice its longest answer to imitate, at most `most`.
+    """Tokens of a completion for a student from scratch: a quarter more than its longest answer to imitate, at
+    most `most`.
 
     Such a student knows no other answers; before it has learned to end one, each runs into the limit.
     """
     longest = max((len(t.answer) for t in found if t.answer is not None), default=most)
-    return min(most, 2 * longest)
+    return min(most, longest + longest // 4)
 
 
 def sft_columns(found: Sequence[Tokens]) -> dict[str, list[Any]]:
