@@ -204,7 +204,7 @@ class _Run:
             self.options = dataclasses.replace(self.options, max_completion_length=tokens)
             self.settings = dataclasses.replace(self.settings, train=self.options)
             self._say(
-                f"completions have at most {tokens} tokens: a quarter more than the longest answer that it learns"
+                f"completions have at most {tokens} tokens, a quarter more than its longest answer"
             )
 
     def _evaluate(self, rows: list[Row]) -> "Evaluation":
