@@ -3,7 +3,7 @@
     python benchmarks/train_micro.py [--seeds 0 1 2] [--work FOLDER] [--from-rows 6000]
 
 Writes rows of five schemas (tools/make_sample.py; short ones: tables and no data, a line of reasoning), and runs the
-real command once for each seed: a 2-million-parameter model from scratch, SFT until two fifths of the watched rows
+real command once for each seed: a 2-million-parameter model from scratch, SFT until three in ten of the watched rows
 are right, then GRPO with the judge's verdicts as its reward. Prints greedy EX on 400 held-out questions, which neither
 stage has seen and no checkpoint was chosen by, after SFT and after GRPO, with the paired 95 % interval (Newcombe).
 What is in FOLDER already is used again, and a run in it is carried on.
@@ -50,12 +50,12 @@ CONFIG: dict[str, Any] = {
         "sft_learning_rate": 3e-3,
         "sft_max_steps": 2000,
         "sft_eval_steps": 50,
-        "sft_stop_at": 0.4,
+        "sft_stop_at": 0.3,
         "batch_size": 16,
         "sft_gradient_accumulation_steps": 1,
         "gradient_accumulation_steps": 4,
         "grpo_learning_rate": 2e-4,
-        "grpo_max_steps": 120,
+        "grpo_max_steps": 100,
         "num_generations": 8,
         "temperature": 0.8,
         "max_completion_length": 100,
@@ -64,8 +64,8 @@ CONFIG: dict[str, Any] = {
         "reward_mismatch": 0.05,
         "reward_failed": 0.0,
         "format_weight": 0.0,
-        "eval_steps": 20,
-        "save_steps": 40,
+        "eval_steps": 25,
+        "save_steps": 50,
     },
 }
 
