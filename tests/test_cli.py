@@ -115,6 +115,16 @@ WRONG = {
     "no URL": (("distill", "--dataset-repo-id", "sample", "--base-url", "localhost:8000"), 2, "must be an http"),
     "key in the URL": (("distill", "--dataset-repo-id", "sample", "--base-url", "http://u:s3cret@h/v1"), 2, "API_KEY"),
     "Ray and batches": ((*SAMPLE, "--use-ray", "--batch-api"), 2, "--use-ray and --batch-api"),
+    "limits of single requests and batches": (
+        ("distill", "--batch-api", "--rpm", 9, "--base-url", "http://h/v1", "--dataset-repo-id", "sample"),
+        2,
+        "--batch-api makes none",
+    ),
+    "a tier without a price": (
+        (*SAMPLE[:1], "--max-cost", 1, "--service-tier", "priority", "--dataset-repo-id", "sample"),
+        2,
+        "in the tier priority is not known",
+    ),
     "more workers than slots": ((*SAMPLE, "--use-ray", "--ray-workers", 9), 2, "more than --batch-size 8"),
     "publishing": ((*SAMPLE, "--publish"), 2, "HF_TOKEN is missing"),
     "Groq": (("distill", "--provider", "groq", "--dataset-repo-id", "sample"), 2, "API_KEY is missing"),

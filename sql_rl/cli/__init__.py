@@ -4,14 +4,16 @@ One file for each command. Defaults are those of the settings. Only what was rea
 on (`options.given`), so that the environment and config.yaml count where a flag was left out.
 """
 
+import functools
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from sql_rl import __version__
 from sql_rl.cli import audit, chat, distill, evaluate, publish, report, train
-from sql_rl.errors import SqlRlError
+from sql_rl.errors import SqlRlError, StoppedEarlyError
 
 app = typer.Typer(
     name="sql-rl",
@@ -31,9 +33,19 @@ def run() -> None:
     except SqlRlError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("error: interrupted; the same command carries on", file=sys.stderr)
-        sys.exit(3)
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """Ctrl-C where no job listens for it, such as a download, is a stop like others; typer would exit with 130."""
+
+    @functools.wraps(command)
+    def run_command(*arguments: Any, **keywords: Any) -> None:
+        try:
+            command(*arguments, **keywords)
+        except KeyboardInterrupt:
+            raise StoppedEarlyError("interrupted; the same command carries on") from None
+
+    return run_command
 
 
 def _version(wanted: bool) -> None:
@@ -53,4 +65,4 @@ def main(
 
 for command in (distill, audit, train, evaluate, chat, publish, report):
     name = command.__name__.rpartition(".")[2]
-    app.command(name=name, epilog=f"Example: {command.EXAMPLE}")(getattr(command, name))
+    app.command(name=name, epilog=f"Example: {command.EXAMPLE}")(_interruptible(getattr(command, name)))

@@ -5,6 +5,8 @@ A request waits while cap, spent and reserved leave no room for it, and ends the
 """
 
 import asyncio
+import dataclasses
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,7 +28,7 @@ class Budget:
         self.cap, self.spent, self.reserved = cap, spent, 0.0
         self._price, self._lent = price, lent
         self._waiting: list[float] = []
-        self._closed = False
+        self._closed = self._warned = False
         self._freed = asyncio.Condition()
 
     @property
@@ -86,8 +88,24 @@ class Budget:
         if not self._fits(most):
             raise used_up(self.cap, self.spent)
 
-    def spend(self, completion: Completion) -> None:
+    def spend(self, request: Request, completion: Completion) -> Completion:
+        """Counts what the answer did cost; gives it back with its tokens.
+
+        A server that does not tell them would never come near the cap: its answers count for the most they can be.
+        """
+        if not completion.prompt_tokens and not completion.completion_tokens:
+            if not self._warned:
+                self._warned = True
+                print(
+                    "warning: the server does not tell how many tokens an answer took; for --max-cost each counts for "
+                    "as many as it can have",
+                    file=sys.stderr,
+                )
+            completion = dataclasses.replace(
+                completion, prompt_tokens=most_tokens(request), completion_tokens=request.sampling.max_tokens
+            )
         self.spent += self._price.of(completion)
+        return completion
 
     def _fits(self, most: float) -> bool:
         return self.spent + self.reserved + most <= self.cap
@@ -102,6 +120,10 @@ def used_up(cap: float, spent: float) -> StoppedEarlyError:
 
 
 def most_expensive(request: Request, price: Price) -> float:
-    """Dollars that a request can cost at most: no tokenizer makes more tokens of a text than it has bytes."""
-    prompt = sum(len(m["content"].encode()) + _FRAME_TOKENS for m in request.messages)
-    return (prompt * max(price.input, price.cached) + request.sampling.max_tokens * price.output) / 1e6
+    """Dollars that a request can cost at most."""
+    return (most_tokens(request) * max(price.input, price.cached) + request.sampling.max_tokens * price.output) / 1e6
+
+
+def most_tokens(request: Request) -> int:
+    """Of its prompt: no tokenizer makes more tokens of a text than it has bytes."""
+    return sum(len(m["content"].encode()) + _FRAME_TOKENS for m in request.messages)

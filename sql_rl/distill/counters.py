@@ -3,12 +3,15 @@
 run.json, the dataset card, the progress display and the closing summary all show this one count.
 """
 
+import dataclasses
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sql_rl.distill.settle import Outcome
 from sql_rl.judge.verdict import Verdict
+from sql_rl.teachers.base import Completion
 from sql_rl.teachers.prices import Price
 from sql_rl.terminal.progress import share
 
@@ -63,18 +66,39 @@ class Counters:
         self.requests += len(outcome.attempts)
         for attempt in outcome.attempts:
             if reply := attempt.completion:
-                self.prompt_tokens += reply.prompt_tokens
-                self.cached_tokens += reply.cached_tokens
-                self.completion_tokens += reply.completion_tokens
-                self.reasoning_tokens += reply.reasoning_tokens
-        if (cost := cost_of(outcome, self.price)) is not None:
-            self.cost_usd = (self.cost_usd or 0.0) + cost
+                self._pay(reply)
+        if self.price is not None and self.cost_usd is None:
+            self.cost_usd = 0.0
         verdict = outcome.verdict.value if outcome.verdict else NOT_JUDGED
         self.verdicts[verdict] += 1
         if not outcome.accepted:
             self.rejected_by_verdict[verdict] += 1
         for stage in stages(outcome):
             self.funnel[stage] += 1
+
+    def _pay(self, reply: Completion) -> None:
+        self.prompt_tokens += reply.prompt_tokens
+        self.cached_tokens += reply.cached_tokens
+        self.completion_tokens += reply.completion_tokens
+        self.reasoning_tokens += reply.reasoning_tokens
+        if self.price is not None:
+            self.cost_usd = (self.cost_usd or 0.0) + self.price.of(reply)
+
+    def paid(self, answers: Iterable[Completion], refused: int) -> "Counters":
+        """The same rows with other requests: all that were made, for rows that are not counted too."""
+        other = dataclasses.replace(
+            self,
+            requests=refused,
+            prompt_tokens=0,
+            cached_tokens=0,
+            completion_tokens=0,
+            reasoning_tokens=0,
+            cost_usd=None if self.price is None else 0.0,
+        )
+        for answer in answers:
+            other.requests += 1
+            other._pay(answer)
+        return other
 
     def include(self, others: "Counters") -> None:
         """Counts in what others have counted."""

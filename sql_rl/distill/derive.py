@@ -12,23 +12,26 @@ from sql_rl.distill.counters import Counters, cost_of
 from sql_rl.distill.dataset import kept, row, schema
 from sql_rl.distill.journal import Journal
 from sql_rl.distill.plan import Plan
-from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher
+from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher, completion_in
 from sql_rl.distill.settle import settle
 from sql_rl.distill.window import Stopped
-from sql_rl.errors import SqlRlError
+from sql_rl.errors import SqlRlError, StoppedEarlyError
 from sql_rl.examples import Example
 from sql_rl.publish.dataset_card import SHOWN, dataset_card
 from sql_rl.publish.parquet import DatasetWriter, Shard
+from sql_rl.runs.drive import Stop
 from sql_rl.runs.folder import write_whole
 from sql_rl.sources import Source
 from sql_rl.teachers.base import Teacher
+
+ROWS_AT_ONCE = 100  # rows between two looks at signals
 
 
 class Derivation:
     """The dataset in the making. counters: of the rows taken so far. shown: of them, a few for the card."""
 
     def __init__(self, plan: Plan, source: Source, teacher: Teacher, journal: Journal) -> None:
-        self._plan, self._source = plan, source
+        self._plan, self._source, self._journal = plan, source, journal
         self._policy = plan.policy(teacher)
         self._ask = RecordedTeacher(journal, teacher, plan.model)
         self._jury = RecordedJudge(journal, plan.judge_stamp)
@@ -54,18 +57,27 @@ class Derivation:
             self._next = next(self._examples, None)
             await asyncio.sleep(0)  # the run that is followed goes first
 
-    async def finish(self, measured: dict[str, Any]) -> dict[str, Any]:
+    async def finish(self, measured: dict[str, Any], stop: Stop) -> dict[str, Any]:
         """Takes every settled row that is left, and writes the files, the card and run.json, whose content it gives.
 
         measured: what the journal does not tell: the seconds that the run took so far, and how it went on the wire.
-        Raises SqlRlError where it cannot be written: the journal is whole all the same.
+        Raises SqlRlError where it cannot be written, StoppedEarlyError after a signal that comes now: the journal is
+        whole all the same.
         """
-        folder = self._plan.folder
+        folder, heard, number = self._plan.folder, stop.signals, 0
         try:
             while self._next and not self._is_enough():
                 if not await self._take(self._next):
                     self._writer.skip()
                 self._next = next(self._examples, None)
+                number += 1
+                if number % ROWS_AT_ONCE == 0:
+                    await asyncio.sleep(0)  # everything is in the journal, so that nothing else lets signals in
+                    if stop.signals > heard:
+                        raise StoppedEarlyError(
+                            f"{folder.path}: stopped while its dataset was written; everything that was answered is "
+                            "kept: the same command carries on"
+                        )
             self._writer.finish()
             summary = self.summary() | measured
             write_whole(folder.card, dataset_card(summary, self.shown[True], self.shown[False]))
@@ -83,7 +95,7 @@ class Derivation:
 
     def summary(self) -> dict[str, Any]:
         """run.json. remaining: rows of the source that are not settled; of a run that has its target, none."""
-        source, counters = self._source, self.counters
+        source, counters = self._source, self._counted()
         names = dict(zip(source.schema.names, self._schema.names, strict=False))  # a few were given another name
         remaining = 0 if self._is_enough() else source.count - counters.rows
         return {
@@ -102,6 +114,13 @@ class Derivation:
             },
             "settings": self._plan.stated(source.identity),
         }
+
+    def _counted(self) -> Counters:
+        """The rows with what they cost; at a target with all that was asked, for rows that are not needed any more."""
+        if not self._is_enough():
+            return self.counters
+        answers = (completion_in(line) for line in self._journal.all("completion"))
+        return self.counters.paid(answers, refused=sum(1 for _ in self._journal.all("refusal")))
 
     async def _take(self, example: Example) -> bool:
         """Writes the row, if it is settled."""

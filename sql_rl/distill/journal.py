@@ -10,6 +10,7 @@ again), `judgement` (what the judge said of a query), `vote` (which of several q
 index tells them apart.
 """
 
+import asyncio
 import errno
 import hashlib
 import json
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sql_rl.errors import SqlRlError, UsageError
+from sql_rl.runs.drive import Stop
 
 VERSION = 2
 # Room kept on the disk so that what is on the wire when it fills up still finds a place: bytes for each request.
@@ -107,17 +109,22 @@ class Journal:
             self._offsets[index] = self._append({"kind": kind, "key": key, **content})
 
     def sync(self) -> None:
-        """Makes what was written survive a power cut too."""
-        os.fsync(self._fd)
+        """Makes what was written survive a power cut too. Raises SqlRlError where the storage does not keep it."""
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *failure: object) -> None:
         """Syncs and gives the reserve back."""
-        os.fsync(self._fd)
-        os.close(self._fd)
-        self._reserve.unlink(missing_ok=True)
+        try:
+            self.sync()
+        finally:
+            os.close(self._fd)
+            self._reserve.unlink(missing_ok=True)
 
     def _append(self, line: Mapping[str, Any]) -> int:
         data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
@@ -180,6 +187,14 @@ class Journal:
     def _hold_reserve(self, size: int) -> None:
         with self._reserve.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
+
+
+async def keep_synced(journal: Journal, stop: Stop) -> None:
+    """Syncs, in a thread. Where that fails nothing more is asked, since it would be paid for and lost."""
+    try:
+        await asyncio.to_thread(journal.sync)
+    except SqlRlError as error:
+        stop.set(error)
 
 
 def _index(kind: str, key: str) -> bytes:

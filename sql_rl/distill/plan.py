@@ -84,6 +84,10 @@ class Plan:
         )
 
 
+# Tiers that cost what the price file says, or less.
+USUAL_OR_LESS = frozenset({None, "default", "flex", "on_demand"})
+
+
 def model_of(settings: Settings) -> str:
     """The teacher's name."""
     return "offline" if settings.distill.provider == "offline" else settings.distill.model
@@ -99,6 +103,13 @@ def plan(settings: Settings) -> Plan:
     price = FREE if options.provider in ("offline", "vllm") else price_of(model, own_prices)
     if options.max_cost is not None and price is None:
         raise UsageError(f"--max-cost: no price is known for {model}: name one in a file and give it as --prices")
+    if options.max_cost is not None and options.service_tier not in USUAL_OR_LESS and not options.prices:
+        raise UsageError(
+            f"--max-cost: what {model} costs in the tier {options.service_tier} is not known: name it in a file and "
+            "give that as --prices, or leave out --service-tier"
+        )
+    if options.batch_api and (options.rpm or options.tpm):
+        raise UsageError("--rpm and --tpm limit single requests, and --batch-api makes none: leave them out")
     prompts = load_prompts(options.reasoning_style, Path(options.templates) if options.templates else None)
     path = Path(options.output_dir) if options.output_dir else default_folder("distill", options.dataset_repo_id, model)
     return Plan(settings, RunFolder(path), prompts, price)

@@ -73,8 +73,9 @@ class RecordedTeacher:
             async with self._budget.admitted(request) if self._budget else nullcontext():
                 completion = await self._window.send(request)
                 if self._budget:
-                    self._budget.spend(completion)
-            self._journal.add("completion", key, _line(completion, COMPLETION_FIELDS, request.example.row))
+                    completion = self._budget.spend(request, completion)
+                # Before anything is awaited again: what is paid for is on the disk whatever comes.
+                self._journal.add("completion", key, _line(completion, COMPLETION_FIELDS, request.example.row))
             return completion
         except Refusal as refusal:
             self._journal.add("refusal", key, {"row": request.example.row, "message": str(refusal)})

@@ -26,7 +26,7 @@ from sql_rl.distill.cluster.merge import take_in_left_over
 from sql_rl.distill.counters import Counters
 from sql_rl.distill.dataset import kept
 from sql_rl.distill.derive import Derivation
-from sql_rl.distill.journal import Journal, retire
+from sql_rl.distill.journal import Journal, keep_synced, retire
 from sql_rl.distill.order import by_context
 from sql_rl.distill.plan import Plan, plan, rows_of
 from sql_rl.distill.publishing import open_repository, published_as_it_grows
@@ -142,14 +142,15 @@ async def _run(
             if run.settings.distill.use_ray:
                 unanswered, wire = await spread(run, source, teacher, secrets, journal, stop, budget, manner)
             else:
-                async with opened(teacher, stop), _window(run, teacher, batch_api, journal, stop.admission) as window:
+                opening = _window(run, teacher, batch_api, journal, stop.admission, manner)
+                async with opened(teacher, stop), opening as window:
                     ask = RecordedTeacher(journal, teacher, run.model, window, budget)
                     unanswered = await _settle_all(run, source, run.policy(teacher), ask, journal, stop, manner)
                     wire = window.report()
-        summary = await derivation.finish({"seconds": round(time.monotonic() - started, 3), "wire": wire})
+        summary = await derivation.finish({"seconds": round(time.monotonic() - started, 3), "wire": wire}, stop)
     if stop.why and (summary["remaining"] or not isinstance(stop.why, StoppedEarlyError)):
         raise stop.why
-    if unanswered:
+    if unanswered and summary["remaining"]:
         raise StoppedEarlyError(
             f"{len(unanswered)} of {source.count} rows got no answer (first: {unanswered[0]}); "
             "the same command asks for them again"
@@ -162,7 +163,9 @@ async def _settle_all(
 ) -> list[str]:
     """Settles every example of the source, as far as `stop` lets it; gives the rows that could not be had."""
     options, counters = run.settings.distill, Counters(run.price)
-    under_way = MAX_LINES if options.batch_api else ROWS_PER_REQUEST * options.batch_size
+    under_way = ROWS_PER_REQUEST * options.batch_size
+    if options.batch_api:  # all at once, but not for a target that a few rows would reach
+        under_way = min(MAX_LINES, 2 * (options.target_accepted or MAX_LINES))
     async with Judge(run.settings.judge) as judge:
         jury = RecordedJudge(journal, run.judge_stamp, judge)
         with Display(
@@ -175,7 +178,7 @@ async def _settle_all(
 
             async def beat() -> None:
                 display.update()
-                await asyncio.to_thread(journal.sync)
+                await keep_synced(journal, stop)
 
             target = options.target_accepted
             rows = takewhile(lambda _: target is None or counters.accepted < target, by_context(source.examples()))
@@ -187,7 +190,7 @@ async def _settle_all(
 
 @asynccontextmanager
 async def _window(
-    run: Plan, teacher: Teacher, batch_api: BatchApi | None, journal: Journal, stop: asyncio.Event
+    run: Plan, teacher: Teacher, batch_api: BatchApi | None, journal: Journal, stop: asyncio.Event, manner: Manner
 ) -> AsyncIterator[Window | Batches]:
     """What requests go through: one by one, or by the batch."""
     if batch_api is None:
@@ -195,7 +198,8 @@ async def _window(
         yield open_window(run.settings, teacher, stop)
         return
     key = partial(request_key, model=run.model, teacher=teacher)
-    async with Batches(batch_api, journal, key, teacher.body, stop, partial(print, file=sys.stderr)) as batches:
+    say = partial(print, file=sys.stderr) if manner == "person" else lambda line: None
+    async with Batches(batch_api, journal, key, teacher.body, stop, say) as batches:
         yield batches
 
 

@@ -144,7 +144,7 @@ async def settle(example: Example, policy: Policy, ask: Ask, jury: Jury) -> Outc
         if judgement.verdict is Verdict.GOLD_BROKEN:
             return Outcome(example, prompt, (), None, judgement.verdict, judgement.reason)
     case = _Case(example, policy, ask, jury, prompt)
-    candidates = [await case.draft()]
+    candidates = await case.drafts()
     await case.retry(candidates)
     taken = min(candidates, key=lambda a: -1 if a.verdict is None else _PREFERENCE.index(a.verdict))
     reason = taken.judgement.reason if taken.judgement else taken.problem
@@ -162,26 +162,25 @@ class _Case:
         self.most_room = policy.context_tokens - estimated_tokens(prompt)
         self.room = min(policy.sampling.max_tokens, self.most_room)  # tokens for an answer
 
-    async def draft(self) -> Attempt:
-        """Fresh answers; the one that is taken of them."""
+    async def drafts(self) -> list[Attempt]:
+        """Fresh answers, up to the first that is final; of a vote the one that was elected."""
         if self.policy.select == "vote" and self.policy.drafts > 1:
-            return await self._elected()
-        for _ in range(self.policy.drafts):
-            attempt = await self._judged(await self._asked(self.opening, self.shown))
-            if attempt.final:
-                return attempt
-        return attempt
+            return [await self._elected()]
+        judged: list[Attempt] = []
+        while len(judged) < self.policy.drafts and not (judged and judged[-1].final):
+            judged.append(await self._judged(await self._asked(self.opening, self.shown)))
+        return judged
 
     async def _elected(self) -> Attempt:
-        """The answer whose result most answers agree on; asks no further once that is decided."""
+        """The answer whose result most answers agree on; asks no further once that is decided, or it is refused."""
         drafts, votes = self.policy.drafts, []
         for asked in range(1, drafts + 1):
-            attempt = await self._asked(self.opening, self.shown)
-            if attempt.completion is None:
-                return attempt
-            if 2 * asked > drafts:  # until then it cannot be decided
+            refused = (await self._asked(self.opening, self.shown)).completion is None
+            if refused and asked == 1:
+                break
+            if refused or 2 * asked > drafts:  # until then it cannot be decided
                 votes = await self.jury.vote(self.example, [a.answer.sql for a in self.attempts])
-                if decided(votes, drafts - asked):
+                if refused or decided(votes, drafts - asked):
                     break
         return await self._judged(self.attempts[elected(votes)])
 
@@ -207,12 +206,15 @@ class _Case:
         reason = last.judgement.reason if last.judgement else last.problem
         problem = _PROBLEMS.get(last.verdict, "The query was stopped: {}.").format(reason.rstrip("."))
         messages = self.policy.prompts.repair(self.opening, text, problem)
-        return messages if text and estimated_tokens(messages) <= self.policy.max_prompt_tokens else self.opening
+        tokens = estimated_tokens(messages)
+        leaves_room = tokens + self.policy.sampling.max_tokens <= self.policy.context_tokens
+        return messages if text and leaves_room and tokens <= self.policy.max_prompt_tokens else self.opening
 
     async def _asked(self, messages: list[Message], hint: bool) -> Attempt:
         sampling, sample = self.policy.sampling, len(self.attempts)
         seed = None if sampling.seed is None else sampling.seed + sample
-        sampling = dataclasses.replace(sampling, max_tokens=self.room, seed=seed)
+        room = min(self.room, max(1, self.policy.context_tokens - estimated_tokens(messages)))
+        sampling = dataclasses.replace(sampling, max_tokens=room, seed=seed)
         try:
             completion = await self.ask(Request(self.example, messages, sampling, sample))
         except Refusal as refusal:

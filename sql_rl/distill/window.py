@@ -35,7 +35,7 @@ class Window:
     """At most `size` requests of `teacher` on the wire, and fewer where a limit says so.
 
     stop: once set, nothing new is sent and waiting tries are given up (Stopped). rpm, tpm: requests and tokens in any
-    minute, None for no such limit. stall_timeout: seconds of silence that end the run.
+    minute, None for no such limit. stall_timeout: seconds of silence, or of nothing but failures, that end the run.
     in_flight, limit, retried, throttled_seconds, fullness: what a progress display and run.json show.
     """
 
@@ -57,6 +57,8 @@ class Window:
         self._slots = Slots(self._admission, stop, Watchdog(stall_timeout), self._gauge)
         self._jitter = random.Random(0)
         self._answers = 0
+        self._stall_timeout = stall_timeout
+        self._failing_since: float | None = None  # of the first failure after which no answer came
         self.retried = 0
 
     @property
@@ -119,6 +121,7 @@ class Window:
                 self._learn(ticket, failure, now())
                 raise
             self._answers += 1
+            self._failing_since = None
             self._timeline.answered(sent, now(), self.in_flight, self.limit)
             self._read_meter(ticket, now())
             self._admission.answered(ticket, self.in_flight, reply.prompt_tokens, reply.completion_tokens, now())
@@ -129,6 +132,10 @@ class Window:
             self._admission.told(ticket, self._metered.quotas, now)
 
     def _learn(self, ticket: Ticket, failure: Transient | Refusal, now: float) -> None:
+        if isinstance(failure, Refusal) or failure.retry_after is not None:
+            self._failing_since = None  # it is there, and says what is to be done
+        elif self._failing_since is None:
+            self._failing_since = now
         match failure:
             case Throttled(retry_after=None):
                 self._admission.refused(ticket, None, now)
@@ -149,6 +156,9 @@ class Window:
             raise StoppedEarlyError(
                 f"{failure}; it asks for {hours:.1f} hours: the same command carries on"
             ) from failure
+        now = asyncio.get_running_loop().time()
+        if (failing := now - (now if self._failing_since is None else self._failing_since)) >= self._stall_timeout:
+            raise StoppedEarlyError(f"{failure}; no answer came for {failing:.0f} s: the same command carries on")
         if tries >= TRIES:
             raise GaveUp(f"{failure} ({tries} tries)") from failure
 

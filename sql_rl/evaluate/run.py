@@ -16,7 +16,7 @@ from typing import Any
 
 from sql_rl.configure import Secrets
 from sql_rl.distill.budget import Budget
-from sql_rl.distill.journal import Journal, retire
+from sql_rl.distill.journal import Journal, keep_synced, retire
 from sql_rl.distill.recorded import RecordedTeacher, completion_in
 from sql_rl.distill.rows import ROWS_PER_REQUEST, open_window
 from sql_rl.distill.window import GaveUp, Stopped
@@ -160,7 +160,7 @@ async def _all(
 
     async def beat() -> None:
         display.update()
-        await asyncio.to_thread(journal.sync)
+        await keep_synced(journal, stop)
 
     under_way = UNDER_WAY if run.teacher is None else ROWS_PER_REQUEST * options.batch_size
     total = len(run.benchmark.questions)

@@ -1,7 +1,8 @@
 """Driving many small jobs at once: a bounded number under way, no barrier, and an orderly end.
 
 First signal: nothing new starts, what is under way may finish within the grace. Second signal, or the end of the
-grace: what is still under way is cancelled.
+grace: what is still under way is cancelled. Any other reason to stop (a spent quota, a full disk) gives no hurry: what
+is under way is waited for, which its own time-outs end.
 """
 
 import asyncio
@@ -19,14 +20,17 @@ T = TypeVar("T")
 class Stop:
     """Whether work is still admitted, and if not, why.
 
-    admission: set once nothing new may start. abandoned: set once what is under way is not waited for.
-    why: the first reason given, None while work is admitted.
+    admission: set once nothing new may start. hurried: set once what is under way has no longer than the grace.
+    abandoned: set once it is not waited for. why: the first reason given, None while work is admitted.
+    signals: how many were received.
     """
 
     def __init__(self) -> None:
         self.admission = asyncio.Event()
+        self.hurried = asyncio.Event()
         self.abandoned = asyncio.Event()
         self.why: SqlRlError | None = None
+        self.signals = 0
 
     def __bool__(self) -> bool:
         return self.admission.is_set()
@@ -36,9 +40,14 @@ class Stop:
         self.why = self.why or why
         self.admission.set()
 
+    def abandon(self) -> None:
+        """Work that is under way ends now; admission has been ended before."""
+        self.hurried.set()
+        self.abandoned.set()
+
 
 async def drive(items: Iterable[T], work: Callable[[T], Awaitable[None]], limit: int, stop: Stop, grace: float) -> None:
-    """Runs `work` on each item, at most `limit` under way. grace: seconds for them to finish after a stop.
+    """Runs `work` on each item, at most `limit` under way. grace: seconds for them to finish once it is hurried.
 
     An SqlRlError out of `work` is a reason to stop, and ends up in `stop.why`; any other exception is a bug: it
     stops the rest and is raised.
@@ -57,7 +66,7 @@ async def drive(items: Iterable[T], work: Callable[[T], Awaitable[None]], limit:
         stop.set(error if isinstance(error, SqlRlError) else SqlRlError(str(error)))
 
     async def cancel_late_ones() -> None:
-        await stop.admission.wait()
+        await stop.hurried.wait()
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.abandoned.wait(), grace)
         for task in list(tasks):
@@ -106,10 +115,12 @@ def signals(stop: Stop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def received(signum: signal.Signals) -> None:
-        if stop:
-            stop.abandoned.set()
+        stop.signals += 1
+        if stop.hurried.is_set():
+            stop.abandon()
             return
         stop.set(StoppedEarlyError(f"stopped by {signum.name}; the same command carries on"))
+        stop.hurried.set()
         print(f"{signum.name}: finishing what is in flight; once more stops at once", file=sys.stderr)
 
     for signum in (signal.SIGINT, signal.SIGTERM):

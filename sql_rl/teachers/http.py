@@ -17,6 +17,8 @@ from sql_rl.teachers.base import Completion, Refusal, Throttled, Transient
 THROTTLED = frozenset({429, 498, 503, 529})
 TRANSIENT = frozenset({408, 409, 425})
 CREDENTIALS = frozenset({401, 403})
+# Of a 400: no request of this model, or of these settings, will fare better.
+FOR_ALL = frozenset({"model_decommissioned", "model_not_found", "unsupported_value", "unsupported_parameter"})
 EXHAUSTED = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 # "on requests per day (RPD): Limit 200, Used 200" (OpenAI), "on tokens per day (TPD): ..." (Groq),
 # "free-models-per-day" (OpenRouter), "GenerateRequestsPerDayPerProject" (Gemini)
@@ -38,7 +40,7 @@ def failure(status: int, headers: Mapping[str, str], body: str, url: str, secret
     said = f"{status} from {url}" + (f": {message}" if message else "")
     if status in CREDENTIALS:
         return RefusedError(f"{said}; check {secret} in the environment or .env")
-    if status == 402 or (status == 429 and code in EXHAUSTED):
+    if status == 402 or code in EXHAUSTED:
         return StoppedEarlyError(f"{said}; the quota is spent: the same command carries on once there is credit")
     if status == 429 and A_DAY.search(message):
         return StoppedEarlyError(f"{said}; the day's quota is spent: the same command carries on tomorrow")
@@ -48,8 +50,13 @@ def failure(status: int, headers: Mapping[str, str], body: str, url: str, secret
         return Throttled(said, retry_after(headers))
     if status in TRANSIENT or status >= 500:
         return Transient(said, retry_after(headers))
-    if status == 404:
+    if status in (404, 405):
         return UsageError(f"{said}; check --model and --base-url")
+    if code in FOR_ALL:
+        return UsageError(
+            f"{said}; every request would be told so: take another --model, or other settings for it (temperature: "
+            "null in config.yaml leaves the temperature to the model)"
+        )
     if 300 <= status < 400:
         return UsageError(
             f"{said}; the API answers with a redirect to {headers.get('Location', '?')}: use that --base-url"
@@ -67,9 +74,9 @@ def _error(body: str) -> tuple[str, str]:
         return " ".join(body.split())[:300], ""
     error = content.get("error", content) if isinstance(content, dict) else content
     if not isinstance(error, dict):
-        return " ".join(str(error).split())[:300], ""
+        return _encodable(" ".join(str(error).split())[:300]), ""
     message = error.get("message") or error.get("detail") or body
-    return " ".join(str(message).split())[:300], str(error.get("code") or error.get("type") or "")
+    return _encodable(" ".join(str(message).split())[:300]), str(error.get("code") or error.get("type") or "")
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -102,7 +109,7 @@ def completion(content: Any) -> Completion:
             text=_encodable(message.get("content") or ""),
             reasoning=_encodable(message.get("reasoning") or message.get("reasoning_content") or "") or None,
             finish_reason=choice.get("finish_reason") or "",
-            model=content.get("model") or "",
+            model=_encodable(content.get("model") or ""),
             prompt_tokens=usage.get("prompt_tokens") or 0,
             completion_tokens=usage.get("completion_tokens") or 0,
             cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,

@@ -203,9 +203,7 @@ class _Run:
         if tokens < self.options.max_completion_length:
             self.options = dataclasses.replace(self.options, max_completion_length=tokens)
             self.settings = dataclasses.replace(self.settings, train=self.options)
-            self._say(
-                f"completions have at most {tokens} tokens, a quarter more than its longest answer"
-            )
+            self._say(f"completions have at most {tokens} tokens, a quarter more than its longest answer")
 
     def _evaluate(self, rows: list[Row]) -> "Evaluation":
         from sql_rl.train.evaluation import evaluate

@@ -30,7 +30,7 @@ async def test_a_request_waits_until_those_in_flight_make_room():
         async with budget.admitted(REQUEST):
             order.append(f"{name} out")
             await asyncio.sleep(0)
-            budget.spend(answer(tokens))
+            budget.spend(REQUEST, answer(tokens))
         order.append(f"{name} in")
 
     await asyncio.gather(ask("a", 5), ask("b", 5), ask("c", 5))
@@ -52,7 +52,7 @@ async def test_a_failed_request_gives_its_reservation_back():
             async with budget.admitted(REQUEST):
                 raise ValueError
     async with budget.admitted(REQUEST):
-        budget.spend(answer(10))
+        budget.spend(REQUEST, answer(10))
     assert budget.spent == 10
 
 
@@ -65,7 +65,7 @@ async def test_never_passed_whatever_the_answers():
         try:
             async with budget.admitted(REQUEST):
                 await asyncio.sleep(0)
-                budget.spend(answer(n % 11))
+                budget.spend(REQUEST, answer(n % 11))
         except StoppedEarlyError:
             stopped += 1
         assert budget.spent <= cap
@@ -73,3 +73,11 @@ async def test_never_passed_whatever_the_answers():
     await asyncio.gather(*(ask(n) for n in range(200)))
     assert stopped
     assert budget.spent > cap - 10
+
+
+def test_a_server_that_tells_no_tokens_does_not_pass_the_cap_unseen(capsys: pytest.CaptureFixture[str]):
+    budget = Budget(100, PRICE, spent=0)
+    counted = [budget.spend(REQUEST, answer(0)) for _ in range(2)]
+    assert budget.spent == 2 * most_expensive(REQUEST, PRICE)
+    assert counted[0].completion_tokens == REQUEST.sampling.max_tokens, "as the journal keeps it, for the next start"
+    assert capsys.readouterr().err.count("does not tell how many tokens") == 1

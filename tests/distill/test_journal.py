@@ -1,12 +1,15 @@
 """The journal: nothing that was finished is lost, and what it holds is found again."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from sql_rl.distill.journal import Journal, key_of, retire
+from sql_rl.distill.journal import Journal, keep_synced, key_of, retire
 from sql_rl.errors import SqlRlError, UsageError
+from sql_rl.runs.drive import Stop
 
 IDENTITY = {"model": "m", "seed": None}
 
@@ -111,3 +114,17 @@ def test_the_reserve_is_real_and_given_back(tmp_path: Path):
     with journal:
         pass
     assert not reserve.exists()
+
+
+async def test_storage_that_keeps_nothing_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """NFS tells of a quota or a broken disk when it is asked to sync, and not before."""
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    stop = Stop()
+    with opened(tmp_path / "journal.jsonl") as journal:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", broken)
+            await keep_synced(journal, stop)
+        assert "journal.jsonl: cannot be written: Input/output error" in str(stop.why)

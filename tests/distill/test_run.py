@@ -224,6 +224,18 @@ def test_asked_by_the_batch_it_leaves_the_same_rows(run: Run, tmp_path: Path, ro
     assert by_the_batch[2]["cost_usd"] == pytest.approx(one_by_one[2]["cost_usd"] / 2, rel=1e-3)
 
 
+def test_a_target_is_not_asked_for_by_a_whole_batch_and_all_that_was_asked_is_counted(
+    run: Run, tmp_path: Path, rows: Path, server: ChatServer
+):
+    with BatchServer(answers=server.answers).running() as batches:
+        options = ("--dataset-repo-id", rows, "--output-dir", "out", "--batch-api", "--target-accepted", 5)
+        ended = run("distill", "--base-url", batches.url, *options, API_KEY="sk-x")
+        assert ended.returncode == 0, ended.stderr
+        assert batches.answered.total() == 10, "twice the target, of 40 rows"
+    _, _, summary = parts(tmp_path / "out")
+    assert (summary["rows"], summary["accepted"], summary["requests"]) == (5, 5, 10)
+
+
 @pytest.mark.parametrize(
     ("name", "rows", "at_least"), [("gretel/rows.jsonl", 52, 48), ("spider/train_rows.parquet", 600, 600)]
 )

@@ -201,6 +201,17 @@ async def test_room_is_what_the_context_leaves():
     assert [r.sampling.max_tokens for r in script.requests] == [100, 150]
 
 
+async def test_a_repair_and_its_answer_fit_into_the_context():
+    prompt = sum(len(m["content"]) // 4 + 4 for m in POLICY.prompts.draft(EXAMPLE))
+    long = completion("why " * 100, "A")  # some 110 tokens that a repair would carry along
+    script = Scripted([long, reply("B")], {"A": Verdict.ERROR, "B": Verdict.MATCH})
+    await settled(script, context_tokens=prompt + 150)
+    assert script.requests[1].messages == script.requests[0].messages, "no room for both: it is asked afresh"
+    hinted = Scripted([long, reply("B")], {"A": Verdict.ERROR, "B": Verdict.MATCH})
+    await settled(hinted, context_tokens=prompt + 100, retries=1, show_gold="on-failure")
+    assert hinted.requests[1].sampling.max_tokens < 100, "a hint takes of the answer's room"
+
+
 async def test_each_answer_has_a_seed_of_its_own():
     script = Scripted([reply("A"), reply("B")], {"A": Verdict.ERROR, "B": Verdict.MATCH})
     await settled(script, sampling=Sampling(0.7, 100, 5))
@@ -216,6 +227,21 @@ async def test_the_first_good_draft_is_taken_before_any_repair():
     assert outcome.accepted
     assert script.requests[1].messages == script.requests[0].messages
     assert len(script.requests) == 2
+
+
+async def test_of_drafts_that_are_no_good_the_one_that_came_furthest_is_taken():
+    script = Scripted(
+        [reply("A"), reply("B"), "I cannot."], {"A": Verdict.LUCKY, "B": Verdict.ERROR, "GOLD": Verdict.MATCH}
+    )
+    outcome = await settled(script, drafts=3, retries=0)
+    assert (outcome.verdict, outcome.taken.answer.sql, len(outcome.attempts)) == (Verdict.LUCKY, "A", 3)
+
+
+async def test_a_refusal_ends_a_vote_and_those_before_it_count():
+    script = Scripted([reply("A"), reply("B"), Refusal("400 from x")], {"A": Verdict.MATCH})
+    outcome = await settled(script, drafts=5, select="vote")
+    assert (outcome.accepted, outcome.taken.answer.sql) == (True, "A")
+    assert [step for step in script.done if step[0] != "ask"] == [("vote", 3), ("judge", "A")]
 
 
 async def test_a_vote_takes_what_most_agree_on_and_judges_that_alone():

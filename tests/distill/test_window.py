@@ -1,6 +1,7 @@
 """The window, in virtual time: tries, slots and ends."""
 
 import asyncio
+import re
 
 import pytest
 from window_bench import REPLY, Teacher, first_time, now, request, send_all, virtually
@@ -210,6 +211,19 @@ async def test_a_run_that_falls_silent_is_ended():
         "nothing was heard for 100 s, with 2 requests in flight and 3 waiting; the same command carries on"
     )
     assert 100 <= now() <= 103
+
+
+@virtually
+async def test_a_run_whose_server_has_died_is_ended():
+    """Each request alone would be tried for minutes, and a hundred thousand of them for days."""
+
+    def dies(request: Request, visit: int, in_flight: int) -> Exception | None:
+        return Transient("cannot connect", connected=False) if now() >= 5.0 else None
+
+    replies = await send_all(Window(Teacher(fails=dies), 4, asyncio.Event(), stall_timeout=100.0), 1000)
+    assert sum(isinstance(r, Completion) for r in replies) >= 16
+    ended = next(r for r in replies if isinstance(r, StoppedEarlyError))
+    assert re.fullmatch(r"cannot connect; no answer came for 1\d\d s: the same command carries on", str(ended))
 
 
 @virtually

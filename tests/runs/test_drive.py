@@ -51,6 +51,7 @@ async def test_what_is_late_is_cancelled_when_the_grace_is_over():
 
     async def work(item: int) -> None:
         stop.set(SqlRlError("over"))
+        stop.hurried.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -59,6 +60,19 @@ async def test_what_is_late_is_cancelled_when_the_grace_is_over():
 
     await asyncio.wait_for(drive(range(9), work, 2, stop, grace=0.01), timeout=5)
     assert cancelled
+
+
+async def test_without_hurry_what_is_under_way_is_waited_for():
+    """As where a quota is spent: what is on the wire is paid for, and nobody asked to be quick."""
+    stop, finished = Stop(), []
+
+    async def work(item: int) -> None:
+        stop.set(SqlRlError("over"))
+        await asyncio.sleep(0.1)
+        finished.append(item)
+
+    await drive(range(9), work, 2, stop, grace=0.01)
+    assert finished == [0]
 
 
 async def test_a_beat_that_fails_is_not_swallowed():

@@ -18,7 +18,7 @@ URL = "http://h/v1/chat/completions"
         (400, Refusal), (401, RefusedError), (403, RefusedError), (404, UsageError), (408, Transient), (409, Transient),
         (413, Refusal), (422, Refusal), (425, Transient), (429, Throttled), (498, Throttled), (500, Transient),
         (502, Transient), (503, Throttled), (504, Transient), (529, Throttled), (308, UsageError), (418, Refusal),
-        (402, StoppedEarlyError),
+        (402, StoppedEarlyError), (405, UsageError),
     ],
 )  # fmt: skip
 def test_statuses(status: int, kind: type[Exception]):
@@ -55,6 +55,18 @@ RATE = "Rate limit reached for model `m` in organization `o`"
 def test_what_a_429_means(message: str, code: str, kind: type[Exception]):
     """The providers' own words, as their users report them."""
     assert type(failure(429, {}, json.dumps({"error": {"message": message, "code": code}}), URL)) is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("model_decommissioned", UsageError), ("unsupported_value", UsageError), ("unsupported_parameter", UsageError),
+        ("billing_hard_limit_reached", StoppedEarlyError), ("content_policy_violation", Refusal),
+    ],
+)  # fmt: skip
+def test_a_400_that_every_request_would_get_ends_the_run(code: str, kind: type[Exception]):
+    """A refusal stands in the journal for good, so that it must not be said of rows that are not to blame."""
+    assert type(failure(400, {}, json.dumps({"error": {"message": "no", "code": code}}), URL)) is kind
 
 
 @pytest.mark.parametrize(
@@ -129,6 +141,7 @@ def test_usage_is_read():
 
 
 def test_half_a_surrogate_pair_is_replaced():
+    assert str(failure(400, {}, '{"error": {"message": "a\\ud83d"}}', URL)).endswith(": a?")
     read = completion(answer(content="a\ud83d", reasoning="\ude00b"))
     assert (read.text, read.reasoning) == ("a?", "?b")
 

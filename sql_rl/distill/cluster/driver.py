@@ -20,7 +20,7 @@ from sql_rl.distill.cluster.shards import UNDER_WAY, Shards, shard_size
 from sql_rl.distill.cluster.share import Layout, layout, share
 from sql_rl.distill.cluster.total import Total
 from sql_rl.distill.dataset import kept
-from sql_rl.distill.journal import Journal
+from sql_rl.distill.journal import Journal, keep_synced
 from sql_rl.distill.plan import Plan
 from sql_rl.distill.recorded import completion_in
 from sql_rl.distill.settle import Outcome
@@ -62,7 +62,7 @@ async def spread(
 
         async def beat() -> None:
             display.update()
-            await asyncio.to_thread(journal.sync)
+            await keep_synced(journal, stop)
 
         async with every(BEAT, beat):
             if await crew.shards.wanted():
@@ -250,6 +250,7 @@ class _Crew:
             hired.kill()
         for hired in self._hired:
             hired.stop(at_once=False)
+        await self._stop.hurried.wait()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.abandoned.wait(), self._run.settings.distill.grace)
         for hired in self._hired:

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from sql_rl.distill.cluster.purse import Account
 from sql_rl.distill.cluster.shards import Shard
 from sql_rl.distill.counters import Counters
 from sql_rl.distill.dataset import kept
-from sql_rl.distill.journal import Journal
+from sql_rl.distill.journal import Journal, keep_synced
 from sql_rl.distill.plan import Plan
 from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher
 from sql_rl.distill.rows import ROWS_PER_REQUEST, open_window, settle_rows
@@ -119,7 +119,7 @@ class Worker:
                 stop=self._stop,
                 grace=options.grace,
             )
-            await asyncio.to_thread(self._journal.sync)
+            await keep_synced(self._journal, self._stop)
         finally:
             del self._counters[shard.number]
         return Ended(counters, tuple(unanswered), self._why)
@@ -145,7 +145,7 @@ class Worker:
             self._ordered = True
             self._stop.set(StoppedEarlyError("stopped by the driver"))
         if at_once:
-            self._stop.abandoned.set()
+            self._stop.abandon()
 
     async def close(self) -> dict[str, float | int]:
         """Ends judge, teacher and journal; gives how it went on the wire."""
@@ -168,8 +168,7 @@ class Worker:
         """Syncs each second, and ends a worker whose driver is gone, where Ray cannot do it (its node is cut off)."""
         while time.monotonic() - self._last_beat < DRIVER_SILENT:
             await asyncio.sleep(1.0)
-            with suppress(OSError):  # `settle` syncs too, and tells
-                await asyncio.to_thread(self._journal.sync)
+            await keep_synced(self._journal, self._stop)
         await self.stop(at_once=True)
         try:
             async with asyncio.timeout(ENDS_WITHIN):
