@@ -231,9 +231,10 @@ def test_a_target_is_not_asked_for_by_a_whole_batch_and_all_that_was_asked_is_co
         options = ("--dataset-repo-id", rows, "--output-dir", "out", "--batch-api", "--target-accepted", 5)
         ended = run("distill", "--base-url", batches.url, *options, API_KEY="sk-x")
         assert ended.returncode == 0, ended.stderr
-        assert batches.answered.total() == 10, "twice the target, of 40 rows"
+        asked = batches.answered.total()
+        assert 10 <= asked <= 15, "about twice the target, of 40 rows"
     _, _, summary = parts(tmp_path / "out")
-    assert (summary["rows"], summary["accepted"], summary["requests"]) == (5, 5, 10)
+    assert (summary["rows"], summary["accepted"], summary["requests"]) == (5, 5, asked)
 
 
 @pytest.mark.parametrize(
