@@ -52,7 +52,8 @@ def parts(folder: Path) -> tuple[list[dict], list[dict], dict]:
 def files(folder: Path) -> dict[str, Any]:
     """What a run leaves, without what time alone changes."""
     kept, rejected, summary = parts(folder)
-    del summary["seconds"], summary["wire"]
+    for name in ("seconds", "wire", "beyond_target"):
+        summary.pop(name, None)
     return {"kept": kept, "rejected": rejected, "summary": summary, "card": (folder / "README.md").read_text()}
 
 

@@ -3,7 +3,6 @@
 run.json, the dataset card, the progress display and the closing summary all show this one count.
 """
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -84,20 +83,17 @@ class Counters:
         if self.price is not None:
             self.cost_usd = (self.cost_usd or 0.0) + self.price.of(reply)
 
-    def paid(self, answers: Iterable[Completion], refused: int) -> "Counters":
-        """The same rows with other requests: all that were made, for rows that are not counted too."""
-        other = dataclasses.replace(
-            self,
-            requests=refused,
-            prompt_tokens=0,
-            cached_tokens=0,
-            completion_tokens=0,
-            reasoning_tokens=0,
-            cost_usd=None if self.price is None else 0.0,
-        )
+    def beyond(self, answers: Iterable[Completion], refused: int) -> "Counters":
+        """What was asked for other rows than these. answers, refused: all that there were in the run."""
+        other = Counters(self.price, requests=refused)
         for answer in answers:
             other.requests += 1
             other._pay(answer)
+        other.requests -= self.requests
+        other.prompt_tokens -= self.prompt_tokens
+        other.completion_tokens -= self.completion_tokens
+        if other.cost_usd is not None:
+            other.cost_usd -= self.cost_usd or 0.0
         return other
 
     def include(self, others: "Counters") -> None:

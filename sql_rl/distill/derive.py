@@ -79,7 +79,7 @@ class Derivation:
                             "kept: the same command carries on"
                         )
             self._writer.finish()
-            summary = self.summary() | measured
+            summary = self.summary() | measured | self._beyond()
             write_whole(folder.card, dataset_card(summary, self.shown[True], self.shown[False]))
             folder.write_summary(summary)
         except OSError as error:
@@ -95,7 +95,7 @@ class Derivation:
 
     def summary(self) -> dict[str, Any]:
         """run.json. remaining: rows of the source that are not settled; of a run that has its target, none."""
-        source, counters = self._source, self._counted()
+        source, counters = self._source, self.counters
         names = dict(zip(source.schema.names, self._schema.names, strict=False))  # a few were given another name
         remaining = 0 if self._is_enough() else source.count - counters.rows
         return {
@@ -115,12 +115,17 @@ class Derivation:
             "settings": self._plan.stated(source.identity),
         }
 
-    def _counted(self) -> Counters:
-        """The rows with what they cost; at a target with all that was asked, for rows that are not needed any more."""
+    def _beyond(self) -> dict[str, Any]:
+        """What a run with a target asked for rows that it did not need any more: they were under way when it was met.
+
+        It depends on how fast answers came, so that it stands beside the counts of the dataset and not in them.
+        """
         if not self._is_enough():
-            return self.counters
+            return {}
         answers = (completion_in(line) for line in self._journal.all("completion"))
-        return self.counters.paid(answers, refused=sum(1 for _ in self._journal.all("refusal")))
+        beyond = self.counters.beyond(answers, refused=sum(1 for _ in self._journal.all("refusal")))
+        names = ("requests", "prompt_tokens", "completion_tokens", "cost_usd")
+        return {"beyond_target": {name: value for name, value in beyond.as_dict().items() if name in names}}
 
     async def _take(self, example: Example) -> bool:
         """Writes the row, if it is settled."""

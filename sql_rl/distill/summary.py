@@ -26,6 +26,10 @@ def closing(report: Report) -> Summary:
     if s["accepted"] and s["cost_usd"]:
         cost += f" (${s['cost_usd'] / s['accepted']:.6f} an accepted row)"
     tokens = s["prompt_tokens"] + s["completion_tokens"]
+    more = []
+    if (beyond := s.get("beyond_target")) and beyond["requests"] > 0:
+        price = "" if beyond["cost_usd"] is None else f", ${beyond['cost_usd']:.4f}"
+        more = [f"and {beyond['requests']:,} requests{price}, for rows that the target no longer needed"]
     published = [f"published: {report.published}"] if report.published else []
     return Summary(
         title=f"{report.folder}: {'finished before, nothing to do' if report.unchanged else 'finished'}",
@@ -33,6 +37,7 @@ def closing(report: Report) -> Summary:
         lines=lines,
         notes=[
             f"{s['requests']:,} requests, {tokens:,} tokens, {cost}, {s['seconds']:.1f} s",
+            *more,
             *place(report.folder),
             *published,
         ],

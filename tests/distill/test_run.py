@@ -234,7 +234,8 @@ def test_a_target_is_not_asked_for_by_a_whole_batch_and_all_that_was_asked_is_co
         asked = batches.answered.total()
         assert 10 <= asked <= 15, "about twice the target, of 40 rows"
     _, _, summary = parts(tmp_path / "out")
-    assert (summary["rows"], summary["accepted"], summary["requests"]) == (5, 5, asked)
+    assert (summary["rows"], summary["accepted"], summary["requests"]) == (5, 5, 5)
+    assert summary["beyond_target"]["requests"] == asked - 5 and summary["beyond_target"]["prompt_tokens"] > 0
 
 
 @pytest.mark.parametrize(
