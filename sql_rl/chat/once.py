@@ -5,7 +5,7 @@ import sys
 from typing import Any, TextIO
 
 from sql_rl.chat.cells import records, unique
-from sql_rl.chat.databases.base import QueryError
+from sql_rl.chat.databases.base import QueryError, StoppedByHand
 from sql_rl.chat.databases.supervise import Result, fetch
 from sql_rl.chat.screen import Screen, counted, write
 from sql_rl.chat.turn import Asker, Turn
@@ -35,6 +35,8 @@ def answer(
                 raise
             turn = asker.repair(turn, error.reason, screen)
             result = _run(turn, asker, screen, settings)
+    except StoppedByHand:
+        raise StoppedEarlyError("stopped before there was an answer") from None
     except QueryError as error:
         raise SqlRlError(error.reason) from None
     except KeyboardInterrupt:

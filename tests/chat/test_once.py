@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import apsw
@@ -55,6 +58,24 @@ def test_csv_and_json_for_programs(asking):
 def test_the_rows_alone(asking):
     done = asking("Broken?", "--format", "csv", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n1\n", "")
+
+
+def test_ctrl_c_while_the_query_runs(asking, command, clean_environ, chat_server: ChatServer, tmp_path: Path):
+    options = ("--base-url", chat_server.url, "--db", "sqlite:///shop.sqlite", "-q", "For ever?", "--seconds", "60")
+    pipe = subprocess.PIPE
+    heeding = ["env", "--default-signal=INT"]  # a suite that runs in the background ignores Ctrl-C
+    process = subprocess.Popen(
+        [*heeding, *command("chat", *options)], cwd=tmp_path, env=clean_environ, stdout=pipe, stderr=pipe, text=True
+    )
+    said = ""
+    while "count(*) FROM c" not in said:  # it is shown, then it runs
+        said += (line := process.stderr.readline())
+        assert line, said
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    answered, rest = process.communicate(timeout=30)
+    assert (process.returncode, answered) == (3, "")
+    assert rest.splitlines()[-1] == "error: stopped before there was an answer"
 
 
 def test_one_line_of_json(asking):

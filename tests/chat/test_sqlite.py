@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from sql_rl.chat.databases import open_database
-from sql_rl.chat.databases.base import Database, QueryError
+from sql_rl.chat.databases.base import Database, QueryError, StoppedByHand
 from sql_rl.chat.databases.supervise import export, fetch, supervised
 from sql_rl.chat.uri import parse_uri
 from sql_rl.errors import UsageError
@@ -106,7 +106,7 @@ def test_ctrl_c_stops_the_query(db: Database, monkeypatch: pytest.MonkeyPatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sql_rl.chat.databases.supervise.wait", interrupted)
-    with pytest.raises(QueryError, match="stopped") as caught:
+    with pytest.raises(StoppedByHand) as caught:
         fetch(db, ENDLESS.format("count(*)"), 10, 60)
     assert not caught.value.repairable
     assert fetch(db, "SELECT 1", 10, 5).rows == [(1,)]

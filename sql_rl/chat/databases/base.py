@@ -22,6 +22,10 @@ class QueryError(Exception):
         self.repairable = repairable
 
 
+class StoppedByHand(QueryError):  # noqa: N818 (nothing went wrong)
+    """Ctrl-C while the query ran."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table or view. name: as a query has to write it. definition: a CREATE statement for a prompt.

@@ -15,7 +15,7 @@ from threading import Lock, Thread
 from typing import TypeVar
 
 from sql_rl.chat.cells import for_csv
-from sql_rl.chat.databases.base import Database, QueryError
+from sql_rl.chat.databases.base import Database, QueryError, StoppedByHand
 from sql_rl.errors import UsageError
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def supervised(database: Database, work: Callable[[], T], seconds: float | None)
             return job.result()
         why = QueryError(f"it was stopped after {seconds} s (--seconds)")
     except KeyboardInterrupt:
-        why = QueryError("stopped", repairable=False)
+        why = StoppedByHand("stopped", repairable=False)
     with begins:
         stopped = True  # where Ctrl-C came before the thread began (it may yet begin): it does nothing then
     give_up = time.monotonic() + _PATIENCE
