@@ -21,7 +21,7 @@ def adapted(folder: Path) -> Student:
     with torch.no_grad():
         for name, parameter in student.model.named_parameters():
             if "lora_B" in name:
-                parameter.normal_(0, 0.1)
+                parameter.normal_(0, 0.3, generator=torch.Generator().manual_seed(1))
     return student
 
 
