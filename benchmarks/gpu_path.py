@@ -62,8 +62,9 @@ FULL = Size(
     samples=8,
     prompt=900,
     evaluate={"batch_size": 512},
-    top={"max_prompt_length": 1664, "max_seq_length": 2176, "max_tokens": 448, "gpu_memory_utilization": 0.3},
-    train={"batch_size": 32, "eval_rows": 200, "eval_batch_size": 200, "max_completion_length": 448},
+    top={"max_prompt_length": 1664, "max_seq_length": 2176, "max_tokens": 448},
+    train={"batch_size": 32, "eval_rows": 200, "eval_batch_size": 200, "max_completion_length": 448}
+    | {"gpu_memory_utilization": 0.3},
     sft={
         "sft_learning_rate": 1e-4,
         "lr_scheduler_type": "cosine",
@@ -108,7 +109,7 @@ DRY = Size(
     },
     compare={"limit": 40, "sft_max_steps": 2, "grpo_max_steps": 1, "max_completion_length": 16},
 )
-COMPARED = {"full_finetuning": False, "eval_rows": 0, "use_vllm": "no", "sft_gradient_accumulation_steps": 1}  # LoRA
+COMPARED = {"full_finetuning": False, "eval_rows": 0, "use_vllm": "never", "sft_gradient_accumulation_steps": 1}  # LoRA
 
 
 class OutOfTimeError(Exception):

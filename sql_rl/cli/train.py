@@ -63,4 +63,6 @@ def train(
     from sql_rl.train.run import train as job
 
     report = job(settings, secrets, manner)
+    if not report.summary:  # another process of `accelerate launch`: the first one tells
+        return
     show(closing(report.folder, report.summary, report.unchanged, report.published), manner)

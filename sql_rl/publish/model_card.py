@@ -15,6 +15,7 @@ from sql_rl.settings import TrainSettings
 
 TAGS = ["text-to-sql", "sql", "reasoning", "sql-rl"]
 _BESIDE = {"output_dir", "resume", "publish_repo_id", "private_repo", "report_to", "sample_rows", "save_total_limit"}
+_BESIDE |= {"vllm_server_base_url"}  # an address
 _STAGES = {"sft": "imitation (SFT)", "grpo": "reinforcement (GRPO) with execution as the reward"}
 _TRAINERS = {"sft": ["sft", "trl"], "grpo": ["grpo", "trl"]}
 
@@ -64,9 +65,9 @@ def model_card(
 
 
 def public(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """run.json as others may read it: of paths on this machine, the last part."""
+    """run.json as others may read it: of paths on this machine the last part, and no address."""
     options = dict(summary["settings"]["train"])
-    del options["output_dir"]
+    del options["output_dir"], options["vllm_server_base_url"]
     for name in ("model", "dataset_repo_id", "eval_dataset", "templates"):
         options[name] = _without_folders(options[name])
     model = {**summary["model"], "name": _without_folders(summary["model"]["name"])}

@@ -102,10 +102,13 @@ class TrainSettings:
     ] = 0
 
     use_vllm: Annotated[
-        Literal["auto", "colocate", "server", "no"],
+        Literal["auto", "colocate", "server", "never"],
         "rollouts by vLLM: auto is a server where its URL is given, in process with a CUDA GPU where it is installed",
     ] = "auto"
     vllm_server_base_url: Annotated[str | None, "URL; of `trl vllm-serve`"] = None
+    gpu_memory_utilization: Annotated[
+        float, Gt(0), Le(1), "share of the GPU's memory; for vLLM's rollouts in process, beside what training needs"
+    ] = 0.4
 
     eval_steps: Annotated[int, Ge(0), "steps; of GRPO between greedy evaluations, 0 evaluates at its end only"] = 25
     sft_eval_steps: Annotated[int, Ge(0), "steps; the same for SFT"] = 0

@@ -8,6 +8,7 @@ same seed gives the same completion in any batch, up to float noise.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from sql_rl.errors import UsageError
@@ -53,11 +54,14 @@ def generate(
     # The longest first: what does not fit into memory shows at once.
     order = sorted((i for i in range(len(prompts)) if i not in done), key=lambda i: len(tokens[i]), reverse=True)
     with evaluating(model), torch.inference_mode():
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            room = min(max_tokens, context - len(tokens[rows[0]])) if context else max_tokens
-            batch = _batch(model, tokenizer, [tokens[i] for i in rows], room, temperature, [seeds[i] for i in rows])
-            done.update(zip(rows, batch, strict=True))
+        # Those near the context's end have less room than others, and none takes it from its neighbours.
+        rooms = [min(max_tokens, context - len(t)) if context else max_tokens for t in tokens]
+        for room, alike in groupby(order, rooms.__getitem__):
+            waiting = list(alike)
+            while rows := waiting[:batch_size]:
+                batch = _batch(model, tokenizer, [tokens[i] for i in rows], room, temperature, [seeds[i] for i in rows])
+                done.update(zip(rows, batch, strict=True))
+                del waiting[:batch_size]
     return [done[i] for i in range(len(prompts))]
 
 

@@ -126,7 +126,8 @@ def open_unsloth(source: Source, spec: StudentSpec, token: str | None) -> Unslot
     """
     if spec.fast_inference and spec.full_finetuning:
         raise UsageError(
-            "full_finetuning has no vLLM rollouts inside Unsloth: set use_vllm to false, or full_finetuning to false"
+            "full_finetuning has no vLLM rollouts inside Unsloth: set train.use_vllm to never, or full_finetuning to "
+            "false"
         )
     if source.kind == "adapter" and spec.full_finetuning:
         raise UsageError(f"{source.name} is an adapter: set train.full_finetuning to false, or give its merged weights")
@@ -136,7 +137,7 @@ def open_unsloth(source: Source, spec: StudentSpec, token: str | None) -> Unslot
     from sql_rl.students.chat_template import prepare
 
     with explaining_out_of_memory(
-        "set train.load_in_4bit, lower max_seq_length or gpu_memory_utilization, or take a smaller model"
+        "set train.load_in_4bit, lower max_seq_length or train.gpu_memory_utilization, or take a smaller model"
     ):
         try:
             model, tokenizer = FastLanguageModel.from_pretrained(

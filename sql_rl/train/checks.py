@@ -4,8 +4,6 @@ The template loses nothing, the judge tells right from wrong and the rewards dif
 changes is what rollouts come from.
 """
 
-from typing import Any
-
 from sql_rl.answers import parse
 from sql_rl.errors import UsageError
 from sql_rl.judge.verdict import Verdict
@@ -15,14 +13,15 @@ from sql_rl.students import Student
 from sql_rl.students.chat_template import check_round_trip, render_prompt
 from sql_rl.train.data import Row
 from sql_rl.train.jury import Jury
+from sql_rl.train.plan import stages, vllm_arguments, vllm_reads
 from sql_rl.train.rewards import Scored, parts
 
 BROKEN_SQL = "SELECT nothing_of_this_name FROM nowhere_to_be_found"
 SHIFT = 0.05  # added to an adapter's weights: enough to be seen in bfloat16
 
 
-def check_student(student: Student, settings: Settings, row: Row, jury: Jury, rollouts: dict[str, Any]) -> None:
-    """All of them. row: one that is trained on. rollouts: the arguments about vLLM. Raises UsageError."""
+def check_student(student: Student, settings: Settings, row: Row, jury: Jury) -> None:
+    """All of them. row: one that is trained on. Raises UsageError."""
     if settings.train.export_gguf and student.backend != "unsloth":
         raise UsageError(
             f"train.export_gguf: only Unsloth makes GGUF files, and {student.name} is trained by {student.backend}: "
@@ -30,14 +29,10 @@ def check_student(student: Student, settings: Settings, row: Row, jury: Jury, ro
         )
     check_round_trip(student.tokenizer, student.name)
     check_rewards(settings.train, row, jury)
-    check_rollouts(student, rollouts)
+    check_rollouts(student, settings)
     if student.kind != "full":
         check_adapter(student, row)
-    if student.backend == "unsloth" and settings.train.beta and settings.train.stage == "all":
-        raise UsageError(
-            f"train.beta: {settings.train.beta} compares with the student as GRPO found it, but Unsloth would compare "
-            "with the untrained model: take beta 0, or --stage sft first and its merged/ as --model of --stage grpo"
-        )
+    check_beta(student, settings.train)
 
 
 def check_rewards(settings: TrainSettings, row: Row, jury: Jury) -> None:
@@ -62,12 +57,30 @@ def check_rewards(settings: TrainSettings, row: Row, jury: Jury) -> None:
         )
 
 
-def check_rollouts(student: Student, rollouts: dict[str, Any]) -> None:
+def check_beta(student: Student, settings: TrainSettings) -> None:
+    """The KL term's reference is the model as TRL loads it from its place, unless an adapter is copied."""
+    if not settings.beta or "grpo" not in stages(settings):
+        return
+    if not vllm_reads(settings.model):
+        raise UsageError(
+            f"train.beta: {settings.beta} compares with the student as GRPO found it, which TRL would load anew, and "
+            f"cannot for {settings.model}: take beta 0"
+        )
+    if settings.stage == "all" and (student.backend == "unsloth" or student.kind == "full"):
+        raise UsageError(
+            f"train.beta: {settings.beta} compares with the student as GRPO found it, but {student.backend} would "
+            "compare with the untrained model: take beta 0, or --stage sft first and its merged/ as --model of "
+            "--stage grpo"
+        )
+
+
+def check_rollouts(student: Student, settings: Settings) -> None:
     """LoRA by Unsloth with vLLM rollouts that are not its own would leave them on the initial weights, silently."""
+    rollouts = vllm_arguments(settings)
     if student.backend == "unsloth" and rollouts["use_vllm"] and not student.fast_inference:
         raise UsageError(
             "train.use_vllm: Unsloth's adapter reaches vLLM only in process (fast_inference); "
-            "take train.use_vllm no, or colocate"
+            "take train.use_vllm never, or colocate"
         )
 
 
@@ -90,7 +103,7 @@ def check_adapter(student: Student, row: Row) -> None:
     if before == after:
         raise UsageError(
             f"{student.name}: changing its adapter ({len(adapter)} matrices) changes nothing in its rollouts: name "
-            "modules that the model has in train.lora_targets, or take train.use_vllm no"
+            "modules that the model has in train.lora_targets, or take train.use_vllm never"
         )
 
 

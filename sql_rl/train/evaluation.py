@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sql_rl.answers import parse
-from sql_rl.evaluate.intervals import Paired, paired, wilson
+from sql_rl.evaluate.intervals import wilson
 from sql_rl.judge.verdict import Judgement, Verdict
 from sql_rl.students import Student
 from sql_rl.train.data import Row
@@ -61,8 +61,3 @@ def evaluate(student: Student, rows: Sequence[Row], jury: Jury, max_tokens: int,
         truncated=sum(g.finish_reason != "stop" for g in written),
         seconds=time.monotonic() - started,
     )
-
-
-def compared(before: Evaluation, after: Evaluation) -> Paired:
-    """The later evaluation against the earlier one, on the same rows."""
-    return paired(before.scorable, after.scorable)

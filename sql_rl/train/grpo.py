@@ -6,11 +6,14 @@ GRPO: Shao et al. 2024 (DeepSeekMath); groups without spread asked anew: Yu et a
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
+from peft import set_peft_model_state_dict
+from safetensors.torch import load_file
 from torch.nn.functional import pad
 from torch.utils.data import Sampler
 from transformers import TrainerCallback
@@ -63,15 +66,31 @@ class VerdictTrainer(GRPOTrainer):
         """One generation, scored, its pass rates told to the sampler (of every process, so that all draw alike)."""
         self._asked = inputs
         batch = super()._generate_and_score_completions(inputs)
-        seen = gather_object([(r.row, r.scored.judgement.verdict == PASSED) for r in self._scoring.latest])
-        self._sampler.saw([row for row, _ in seen], [passed for _, passed in seen])
+        told = [(r.row, r.scored.judgement.verdict == PASSED, tuple(r.rewards.values())) for r in self._scoring.latest]
+        seen = gather_object(told)
+        self._sampler.saw([row for row, _, _ in seen], [passed for _, passed, _ in seen])
+        # TRL's own figure is of the whole batch where advantages are scaled by its spread.
+        self._metrics["train"]["groups/no_spread"].append(no_spread([r for _, _, r in seen], self.num_generations))
         for name, share in self._sampler.shares().items():
             self._metrics["train"][f"pools/{name}"].append(share)
         return batch
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Where there is a reference adapter (beta), it lies in a subfolder, and transformers then reads no other."""
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        trained = Path(resume_from_checkpoint) / "adapter_model.safetensors"
+        if trained.exists():
+            set_peft_model_state_dict(self.accelerator.unwrap_model(self.model), load_file(trained))
+
     def _idle(self, advantages: torch.Tensor) -> list[int]:
         """The groups whose advantages are all zero."""
         return (advantages.view(-1, self.num_generations) == 0).all(dim=1).nonzero().flatten().tolist()
+
+
+def no_spread(rewards: Sequence[tuple[float | None, ...]], copies: int) -> float:
+    """The share of groups, each of `copies` completions in a row, in which all have the same rewards."""
+    groups = [set(rewards[start : start + copies]) for start in range(0, len(rewards), copies)]
+    return sum(len(group) == 1 for group in groups) / len(groups)
 
 
 def merged(batch: Batch, fresh: Batch, positions: Sequence[int], pad_id: int) -> Batch:

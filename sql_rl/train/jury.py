@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from sql_rl.examples import Example
-from sql_rl.judge import Judge, Judgement
+from sql_rl.judge import Judge, Judgement, Verdict
 from sql_rl.settings import JudgeSettings
 
 Case = tuple[Example, str | None]
@@ -49,6 +49,12 @@ class Jury:
 
     async def _all(self, cases: Sequence[Case]) -> list[Judgement]:
         distinct = {(id(example), sql): (example, sql) for example, sql in cases}
-        judged = await asyncio.gather(*(self._judge.judge(example, sql) for example, sql in distinct.values()))
+        judged = await asyncio.gather(*(self._one(example, sql) for example, sql in distinct.values()))
         found = dict(zip(distinct, judged, strict=True))
         return [found[id(example), sql] for example, sql in cases]
+
+    async def _one(self, example: Example, sql: str | None) -> Judgement:
+        """A row whose gold is broken counts for nothing, whether or not there is a query to compare with it."""
+        if sql is None and (gold := await self._judge.judge(example, example.gold)).verdict is Verdict.GOLD_BROKEN:
+            return gold
+        return await self._judge.judge(example, sql)

@@ -14,6 +14,7 @@ from sql_rl.errors import UsageError
 from sql_rl.runs.folder import default_folder
 from sql_rl.settings import Settings, TrainSettings
 from sql_rl.students import StudentSpec
+from sql_rl.students.micro import NAMES as MICRO
 from sql_rl.students.student import LORA_TARGETS
 
 Stage = Literal["sft", "grpo"]
@@ -130,12 +131,19 @@ def check(settings: Settings) -> None:
             )
     if o.use_vllm == "server" and not o.vllm_server_base_url:
         raise UsageError("train.use_vllm: server needs train.vllm_server_base_url, the address of `trl vllm-serve`")
+    if o.use_vllm in ("colocate", "server") and not vllm_reads(o.model):
+        raise UsageError(f"train.use_vllm: {o.use_vllm}: vLLM cannot load {o.model}: take auto or never")
     if o.full_finetuning and o.load_in_4bit:
         raise UsageError("train.full_finetuning: weights in 4 bits (train.load_in_4bit) cannot be trained; take one")
     if o.sft_stop_at and not (o.sft_eval_steps and o.eval_rows):
         raise UsageError(
             f"train.sft_stop_at: {o.sft_stop_at} would never be seen: SFT watches {o.eval_rows} rows every "
             f"{o.sft_eval_steps} steps; set train.eval_rows and train.sft_eval_steps"
+        )
+    if o.sft_stop_at and world_size() > 1:
+        raise UsageError(
+            f"train.sft_stop_at: {o.sft_stop_at} is watched by one process, and there are {world_size()}, which it "
+            "would leave behind: take sft_max_steps"
         )
     if o.report_to != "none" and not _installed(o.report_to):
         raise UsageError(f"train.report_to: {o.report_to} is not installed: `uv pip install {o.report_to}`")
@@ -166,7 +174,7 @@ def student_spec(settings: Settings, fast_inference: bool) -> StudentSpec:
         lora_dropout=o.lora_dropout,
         lora_targets=tuple(o.lora_targets or LORA_TARGETS),
         fast_inference=fast_inference,
-        gpu_memory_utilization=settings.gpu_memory_utilization,
+        gpu_memory_utilization=o.gpu_memory_utilization,
         seed=o.seed,
         backend=o.backend,
     )
@@ -246,18 +254,31 @@ def vllm_arguments(settings: Settings) -> dict[str, Any]:
     o = settings.train
     where = o.use_vllm
     if where == "auto":
-        where = "server" if o.vllm_server_base_url else "colocate" if _installed("vllm") and _cuda() else "no"
-    if where == "no":
+        here = vllm_reads(o.model) and _installed("vllm") and _cuda()
+        where = "server" if o.vllm_server_base_url and vllm_reads(o.model) else "colocate" if here else "never"
+    if where == "never":
         return {"use_vllm": False}
     if where == "server":
         return {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": o.vllm_server_base_url}
     return {
         "use_vllm": True,
         "vllm_mode": "colocate",
-        "vllm_gpu_memory_utilization": settings.gpu_memory_utilization,
+        "vllm_gpu_memory_utilization": o.gpu_memory_utilization,
         "vllm_tensor_parallel_size": settings.tensor_parallel_size,
         "vllm_max_model_length": settings.max_seq_length,
     }
+
+
+def vllm_reads(model: str) -> bool:
+    """Whether vLLM can load what TRL gives it, a name or a folder: `micro` has none, and a GGUF file is neither."""
+    return model not in MICRO and not model.endswith(".gguf")
+
+
+def rolls_out_inside(settings: Settings) -> bool:
+    """Whether a student of Unsloth's is to have vLLM inside, which it has for adapters only."""
+    o = settings.train
+    inside = "grpo" in stages(o) and vllm_arguments(settings).get("vllm_mode") == "colocate"
+    return inside and not (o.use_vllm == "auto" and o.full_finetuning)
 
 
 def _cuda() -> bool:

@@ -130,10 +130,11 @@ class _Run:
         from sql_rl.train.tokens import fitting, imitable, room_to_answer, tokenized
 
         o, path = self.options, self.folder.path
-        rollouts = plan.vllm_arguments(self.settings)
-        spec = plan.student_spec(self.settings, fast_inference=rollouts.get("vllm_mode") == "colocate")
+        spec = plan.student_spec(self.settings, fast_inference=plan.rolls_out_inside(self.settings))
         self.student = open_student(spec, self.dataset.corpus(), self.secrets.hf_token)
         hush()
+        if o.use_vllm == "auto" and self.student.backend == "unsloth" and not self.student.fast_inference:
+            self._set(use_vllm="never")  # Unsloth's weights reach no other vLLM
         for note in self.student.notes:
             self._say(note)
         tokens = tokenized(self.dataset.learn, self.student.tokenizer)
@@ -148,7 +149,7 @@ class _Run:
         stop = Stop()
         with stop.on_signals(), Jury(self.settings.judge) as jury:
             self.jury = jury
-            check_student(self.student, self.settings, asked[0].row, jury, rollouts)
+            check_student(self.student, self.settings, asked[0].row, jury)
             self._measure("before", worth=self.student.backend != "micro")
             for number, stage in enumerate(stages):
                 stop.check(f"before {stage}")
@@ -161,12 +162,14 @@ class _Run:
                         finish(self.student, path, stage)
                     together()
                 self._measure(stage)
-            if not self.first:
-                return Report(path, {})
-            stop.check("before the export")
-            self._load(stages[-1])
-            rows = self.dataset.test or self.dataset.watch or self.dataset.learn
-            exported = export(self.student, path, rows, self.options.max_completion_length, o.export_gguf)
+            if self.first:
+                stop.check("before the export")
+                self._load(stages[-1])
+                rows = self.dataset.test or self.dataset.watch or self.dataset.learn
+                exported = export(self.student, path, rows, self.options.max_completion_length, o.export_gguf)
+            together()  # a launcher ends all its processes soon after the first that is gone
+        if not self.first:
+            return Report(path, {})
         summary = run_json(self.settings, self.dataset, self.student, stages, self.evaluations, path, exported)
         summary["seconds"] = round(time.monotonic() - self.started, 3)
         self.folder.write_summary(summary)
@@ -201,9 +204,13 @@ class _Run:
     def _shorten(self, tokens: int) -> None:
         """Completions of at most so many tokens from now on; run.json states it as the setting."""
         if tokens < self.options.max_completion_length:
-            self.options = dataclasses.replace(self.options, max_completion_length=tokens)
-            self.settings = dataclasses.replace(self.settings, train=self.options)
+            self._set(max_completion_length=tokens)
             self._say(f"completions have at most {tokens} tokens, a quarter more than its longest answer")
+
+    def _set(self, **changes: Any) -> None:
+        """Settings that the student decides."""
+        self.options = dataclasses.replace(self.options, **changes)
+        self.settings = dataclasses.replace(self.settings, train=self.options)
 
     def _evaluate(self, rows: list[Row]) -> "Evaluation":
         from sql_rl.train.evaluation import evaluate
@@ -228,6 +235,7 @@ class _Run:
         write_whole(self.evaluations_file, json.dumps(self.evaluations) + "\n")
 
     def _stage(self, stage: plan.Stage, rows: "list[Tokens]", stop: Stop, later: tuple[str, ...]) -> None:
+        from sql_rl.students.generation import stop_tokens
         from sql_rl.train.rewards import parts
         from sql_rl.train.sampler import DifficultySampler
         from sql_rl.train.scoring import Scoring
@@ -244,6 +252,10 @@ class _Run:
             stride = batches.stride
             scoring = Scoring([t.row for t in rows], self.jury, parts(o), o.max_completion_length)
             arguments = plan.grpo_arguments(self.settings, path / stage, len(rows), scoring.weights, forced)
+            if arguments["use_vllm"]:
+                # vLLM ends where the model's own folder says, and a chat template may have taught another token.
+                stops = stop_tokens(self.student.model, self.student.tokenizer)
+                arguments["generation_kwargs"] = {"stop_token_ids": stops}
             generations = -(-arguments["max_steps"] // batches.optimizer_steps)
             sampler = DifficultySampler(
                 len(rows),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sql_rl.errors import SqlRlError
 from sql_rl.train.checkpoints import last_checkpoint
 from sql_rl.train.metrics import Lines
+from sql_rl.train.plan import is_main_process
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 MEMORY = (
     "lower train.batch_size (and raise gradient_accumulation_steps), set train.gradient_checkpointing or "
-    "train.load_in_4bit, or lower gpu_memory_utilization, which is vLLM's share"
+    "train.load_in_4bit, or lower train.gpu_memory_utilization, which is vLLM's share"
 )
 FREE_BYTES = 50_000_000  # a disk with less free than this after a failed write is taken to be full
 METRICS = ("metrics.jsonl", "samples.jsonl")
@@ -41,10 +42,12 @@ def run_stage(
     from transformers import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)  # prints every step to stdout, which is the result's
+    if is_main_process():
+        checkpoint = last_checkpoint(folder / stage)
+        for name in METRICS:
+            Lines(folder / name).cut(stage, checkpoint.step if checkpoint else 0, later)
+    together()  # before the others read what the first has put in order
     checkpoint = last_checkpoint(folder / stage)
-    start = checkpoint.step if checkpoint else 0
-    for name in METRICS:
-        Lines(folder / name).cut(stage, start, later)
     if checkpoint:
         keeper.restore(checkpoint.state)
     _guarded(lambda: trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None), folder, stage)

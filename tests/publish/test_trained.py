@@ -21,11 +21,13 @@ METRICS = [
     {"stage": "grpo", "step": 4, "eval/ex": 0.5},
 ]
 CI = [0.3, 0.5]
+SECRET_URL = "http://gpu-7.example:8000"
 
 
 def summary(folder: Path) -> dict:
     """run.json of `train`."""
-    train = dataclasses.asdict(TrainSettings(model="micro", dataset_repo_id=str(folder / "rows"), test_rows=7))
+    options = {"model": "micro", "dataset_repo_id": str(folder / "rows"), "vllm_server_base_url": SECRET_URL}
+    train = dataclasses.asdict(TrainSettings(**options, test_rows=7))
     return {
         "command": "train",
         "status": "finished",
@@ -101,7 +103,8 @@ def test_from_the_run_to_the_hub_and_back(
         'AutoModelForCausalLM.from_pretrained("me/student"',
     ):
         assert said in card.text
-    assert str(tmp_path).encode() not in b"".join(repo.head.files.values())
+    for hidden in (str(tmp_path), SECRET_URL):
+        assert hidden.encode() not in b"".join(repo.head.files.values())
 
     ended = run("publish", trained, "--repo-id", "me/student", "--json", **hub_environ)
     assert json.loads(ended.stdout)["changed"] is False

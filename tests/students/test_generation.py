@@ -56,6 +56,22 @@ def test_context(student: Student) -> None:
     assert well == student.generate(PROMPTS[:1], 3)[0]
 
 
+def test_who_has_little_room_takes_none_from_the_neighbours(student: Student) -> None:
+    context = student.model.config.max_position_embeddings
+
+    def tokens(messages: list) -> int:
+        return student.generate([messages], 1)[0].prompt_tokens
+
+    one, two = (tokens(prompt("a " * n)) for n in (100, 101))
+    tight = prompt("a " * (100 + (context - one - 2) // (two - one)))
+    room = context - tokens(tight)
+    assert 0 < room < 12
+    first, last = student.generate([tight, PROMPTS[0]], 12)
+    assert first.completion_tokens <= room
+    assert last == student.generate(PROMPTS[:1], 12)[0]
+    assert last.completion_tokens > room
+
+
 def test_the_trainers_state_is_left_alone(student: Student) -> None:
     import torch
 

@@ -1,8 +1,8 @@
-"""Replacing the groups of a generation: tensors of another length, padded on their own side."""
+"""Groups: what has no spread, and replacing them: tensors of another length, padded on their own side."""
 
 import torch
 
-from sql_rl.train.grpo import merged
+from sql_rl.train.grpo import merged, no_spread
 
 PAD = 9
 
@@ -31,3 +31,9 @@ def test_a_group_is_replaced_by_a_longer_and_a_shorter_one():
     for name, value in wanted.items():
         assert torch.equal(found[name], value), name
     assert old["prompt_ids"].shape == (4, 2)  # what was merged is as it was
+
+
+def test_groups_whose_rewards_are_all_equal():
+    right, wrong, broken_gold = (1.0, 1.0), (0.05, 1.0), (None, None)
+    assert no_spread([right, right, wrong, wrong, right, wrong, broken_gold, broken_gold], 2) == 3 / 4
+    assert no_spread([right, wrong], 2) == 0

@@ -49,6 +49,8 @@ def test_batches(batch, accumulation, shared, iterations, group, processes, comp
         ({"max_completion_length": 1800}, "1800 and max_prompt_length 512 are 2312 tokens, but max_seq_length is 2048"),
         ({"reward_mismatch": 1.0}, "reward_match: 1.0 must be above .* mismatch 1.0"),
         ({"use_vllm": "server"}, "needs train.vllm_server_base_url"),
+        ({"model": "micro", "use_vllm": "colocate"}, "use_vllm: colocate: vLLM cannot load micro"),
+        ({"model": "a.gguf", "use_vllm": "server", "vllm_server_base_url": "http://gpu"}, "cannot load a.gguf"),
         ({"sft_stop_at": 0.5}, "sft_stop_at: 0.5 would never be seen: SFT watches 100 rows every 0 steps"),
         ({"full_finetuning": True, "load_in_4bit": True}, "cannot be trained"),
     ],
@@ -62,6 +64,12 @@ def test_several_processes_and_resampling_exclude_each_other(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match="resample_groups: 1 needs one process, there are 2"):
         plan.check(settings(resample_groups=1))
+
+
+def test_several_processes_cannot_stop_at_what_one_of_them_watches(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match=r"sft_stop_at: 0\.5 is watched by one process, and there are 2"):
+        plan.check(settings(sft_stop_at=0.5, sft_eval_steps=10))
 
 
 @pytest.mark.parametrize(
@@ -148,17 +156,18 @@ def test_how_the_loss_of_sft_is_computed(train, chunked, loss, tmp_path):
 @pytest.mark.parametrize(
     ("train", "where"),
     [
-        ({"use_vllm": "no"}, {"use_vllm": False}),
+        ({"use_vllm": "never"}, {"use_vllm": False}),
         (
             {"use_vllm": "auto", "vllm_server_base_url": "http://gpu:8000"},
             {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": "http://gpu:8000"},
         ),
+        ({"use_vllm": "auto", "model": "micro", "vllm_server_base_url": "http://gpu:8000"}, {"use_vllm": False}),
         (
             {"use_vllm": "colocate"},
             {
                 "use_vllm": True,
                 "vllm_mode": "colocate",
-                "vllm_gpu_memory_utilization": Settings().gpu_memory_utilization,
+                "vllm_gpu_memory_utilization": TrainSettings().gpu_memory_utilization,
                 "vllm_tensor_parallel_size": 1,
                 "vllm_max_model_length": 2048,
             },
@@ -167,3 +176,16 @@ def test_how_the_loss_of_sft_is_computed(train, chunked, loss, tmp_path):
 )
 def test_where_rollouts_come_from(train, where):
     assert plan.vllm_arguments(settings(**train)) == where
+
+
+@pytest.mark.parametrize(
+    ("train", "inside"),
+    [
+        ({"use_vllm": "colocate"}, True),
+        ({"use_vllm": "colocate", "stage": "sft"}, False),  # nothing is rolled out
+        ({"use_vllm": "colocate", "full_finetuning": True}, True),  # asked for in so many words: Unsloth refuses it
+        ({"use_vllm": "never"}, False),
+    ],
+)
+def test_whether_unsloth_is_to_have_vllm_inside(train, inside):
+    assert plan.rolls_out_inside(settings(**train)) is inside

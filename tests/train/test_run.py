@@ -5,11 +5,12 @@ and is carried on each time. Both have to end with the same completions and the 
 """
 
 import json
+import os
 import re
 import resource
 import signal
 import subprocess
-from collections.abc import Callable
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ import yaml
 from support import wait_until, write_rows
 
 from sql_rl.configure import Secrets, load
-from sql_rl.errors import SqlRlError, UsageError
+from sql_rl.errors import SqlRlError, StoppedEarlyError, UsageError
 from sql_rl.train.metrics import Lines
 from sql_rl.train.run import train
 
@@ -101,7 +102,17 @@ def lines(folder: Path, name: str) -> list[dict[str, Any]]:
 
 
 def weights(folder: Path) -> bytes:
-    return (folder / "model" / "model.safetensors").read_bytes()
+    (file,) = folder.glob("*model.safetensors")
+    return file.read_bytes()
+
+
+def reached(folder: Path, stage: str, step: int) -> None:
+    """Waits until the run has told of that step."""
+
+    def told() -> bool:
+        return any(m["stage"] == stage and m["step"] >= step for m in Lines(folder / "metrics.jsonl").read())
+
+    wait_until(told, 900)
 
 
 def test_both_stages_and_what_they_leave(unbroken):
@@ -146,9 +157,9 @@ def test_the_export_loads_in_plain_transformers(unbroken):
 
 
 def test_a_finished_run_is_not_run_again(unbroken, monkeypatch):
-    before = weights(unbroken.folder)
+    before = weights(unbroken.folder / "model")
     assert run_here(unbroken.folder.parent, monkeypatch)["seconds"] == unbroken.summary["seconds"]
-    assert weights(unbroken.folder) == before
+    assert weights(unbroken.folder / "model") == before
 
 
 def test_a_checkpoint_of_other_settings_is_refused(unbroken, monkeypatch):
@@ -165,13 +176,8 @@ def test_a_run_that_is_interrupted_ends_as_the_unbroken_one(
         pipe = subprocess.PIPE
         return subprocess.Popen(command("train"), cwd=folder, env=clean_environ, stdout=pipe, stderr=pipe, text=True)
 
-    def reached(stage: str, step: int) -> Callable[[], bool]:
-        return lambda: any(
-            line["stage"] == stage and line["step"] >= step for line in Lines(folder / "out" / "metrics.jsonl").read()
-        )
-
     process = start()
-    wait_until(reached("sft", 6), 900)
+    reached(folder / "out", "sft", 6)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=900)
     assert process.returncode == 3, said
@@ -192,7 +198,7 @@ def test_a_run_that_is_interrupted_ends_as_the_unbroken_one(
 
     process = start()
     try:
-        wait_until(reached("grpo", 6), 900)
+        reached(folder / "out", "grpo", 6)
     finally:
         process.kill()
     process.communicate(timeout=60)
@@ -202,7 +208,25 @@ def test_a_run_that_is_interrupted_ends_as_the_unbroken_one(
     assert summary["evaluations"]["grpo"]["ex"] == unbroken.summary["evaluations"]["grpo"]["ex"]
     assert lines(folder / "out", "samples.jsonl") == lines(unbroken.folder, "samples.jsonl")
     assert lines(folder / "out", "metrics.jsonl") == lines(unbroken.folder, "metrics.jsonl")
-    assert weights(folder / "out") == weights(unbroken.folder)
+    assert weights(folder / "out" / "model") == weights(unbroken.folder / "model")
+
+
+def test_an_adapter_with_its_reference_is_carried_on_as_it_was(unbroken, tmp_path, monkeypatch):
+    """Where there is a KL term, a checkpoint holds two adapters: the trained one and the one it began with."""
+    settings = {"model": str(unbroken.folder / "merged"), "stage": "grpo", "beta": 0.1, "grpo_learning_rate": 5e-3}
+    settings |= {"grpo_max_steps": 4, "lora_rank": 4, "resample_groups": 0, "eval_rows": 0, "test_rows": 0}
+    whole, broken = (prepared(tmp_path / name, **settings) for name in ("whole", "broken"))
+    run_here(whole, monkeypatch)
+    assert any(line.get("kl", 0) > 0 for line in lines(whole / "out", "metrics.jsonl"))
+
+    begun = threading.Thread(target=lambda: (reached(broken / "out", "grpo", 2), os.kill(os.getpid(), signal.SIGTERM)))
+    begun.start()
+    with pytest.raises(StoppedEarlyError, match=r"at step [23] of grpo"):
+        run_here(broken, monkeypatch)
+    begun.join()
+    run_here(broken, monkeypatch)
+    assert lines(broken / "out", "samples.jsonl") == lines(whole / "out", "samples.jsonl")
+    assert weights(broken / "out" / "adapter") == weights(whole / "out" / "adapter")
 
 
 @pytest.mark.parametrize(

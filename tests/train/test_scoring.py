@@ -38,27 +38,28 @@ def test_rewards_of_a_batch(jury):
         "SELECT COUNT(*) FROM t",
         "no idea",
         told("SELECT 1"),  # of the row whose gold is broken
+        "no idea",  # of that row too
     ]
     metrics: dict[str, float] = {}
 
     async def ask() -> list[list[float | None]]:
         arguments = {
             "completions": texts,
-            "completion_ids": [[1] * 10] * 7,
-            "row": [0] * 6 + [1],
+            "completion_ids": [[1] * 10] * 8,
+            "row": [0] * 6 + [1] * 2,
             "log_metric": metrics.__setitem__,
-            "prompts": [""] * 7,
+            "prompts": [""] * 8,
             "trainer_state": None,
         }
         return await asyncio.gather(*(function(**arguments) for function in scoring.functions()))
 
     execution, form = asyncio.run(ask())
-    assert execution == [1.0, 1.0, 0.05, 0.0, 1.0, 0.0, None]
-    assert form == [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, None]
+    assert execution == [1.0, 1.0, 0.05, 0.0, 1.0, 0.0, None, None]
+    assert form == [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, None, None]
     assert [f.__name__ for f in scoring.functions()] == ["execution", "format"]
     assert scoring.weights == [1.0, 0.2]
-    assert metrics["verdicts/match"] == pytest.approx(3 / 7)
-    assert metrics["verdicts/gold_broken"] == pytest.approx(1 / 7)
+    assert metrics["verdicts/match"] == pytest.approx(3 / 8)
+    assert metrics["verdicts/gold_broken"] == pytest.approx(2 / 8)
     assert sum(v for k, v in metrics.items() if k.startswith("verdicts/")) == pytest.approx(1)
     assert 0 < metrics[REWARD_SECONDS] < 30
     assert [r.scored.judgement.verdict.value for r in scoring.latest][2:4] == ["mismatch", "error"]

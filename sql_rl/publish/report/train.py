@@ -20,7 +20,7 @@ MORE_CURVES = (
     Curve("truncated", "grpo", "GRPO: rollouts that were cut off", "% of rollouts", {
         "completions/clipped_ratio": "cut off"}, 100),
     Curve("spread", "grpo", "GRPO: groups without a spread of rewards", "% of groups", {
-        "frac_reward_zero_std": "no spread"}, 100),
+        "groups/no_spread": "no spread"}, 100),
 )  # fmt: skip
 CAPTIONS = {
     "sft-loss": "Mean loss of a token of the answers, at each logged step of imitation.",
