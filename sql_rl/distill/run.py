@@ -26,10 +26,10 @@ from sql_rl.distill.cluster.merge import take_in_left_over
 from sql_rl.distill.counters import Counters
 from sql_rl.distill.dataset import kept
 from sql_rl.distill.derive import Derivation
+from sql_rl.distill.following import followed, open_repository
 from sql_rl.distill.journal import Journal, keep_synced, retire
 from sql_rl.distill.order import by_context
 from sql_rl.distill.plan import Plan, plan, rows_of
-from sql_rl.distill.publishing import open_repository, published_as_it_grows
 from sql_rl.distill.recorded import RecordedJudge, RecordedTeacher, completion_in, request_key
 from sql_rl.distill.rows import ROWS_PER_REQUEST, open_window, settle_rows
 from sql_rl.distill.settle import Ask, Outcome, Policy
@@ -138,7 +138,7 @@ async def _run(
         if run.settings.distill.use_ray:
             check_none_open(journal)
         derivation = Derivation(run, source, teacher, journal)
-        async with published_as_it_grows(derivation, repository):
+        async with followed(derivation, repository):
             if run.settings.distill.use_ray:
                 unanswered, wire = await spread(run, source, teacher, secrets, journal, stop, budget, manner)
             else:

@@ -1,7 +1,8 @@
-"""A run's dataset on its way to the Hub while the run goes on: each shard as soon as its rows are settled.
+"""A run's dataset while the run goes on: rows are written as they are settled, while it waits for answers anyway, and
+each shard that is full is on its way to the Hub, where the run publishes.
 
-What goes wrong on that way is told and costs the run nothing: whatever is missing goes up when the run has ended, or
-with the next `distill` or `publish` of the folder.
+What goes wrong with that is told and costs the run nothing: whatever is missing is written or goes up when the run has
+ended, or with the next `distill` or `publish` of the folder.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from sql_rl.publish.access import check_write_access
 from sql_rl.publish.dataset import push_dataset
 from sql_rl.publish.repository import Repository
 
-LOOK = 2.0  # seconds between two looks at how far the run has come
+LOOK = 0.2  # seconds between two looks at how far the run has come
 
 
 def open_repository(plan: Plan, secrets: Secrets) -> Repository | None:
@@ -32,18 +33,16 @@ def open_repository(plan: Plan, secrets: Secrets) -> Repository | None:
 
 
 @asynccontextmanager
-async def published_as_it_grows(derivation: Derivation, repository: Repository | None) -> AsyncIterator[None]:
-    """Follows the run in the block and pushes the shards that close, until the block ends."""
-    if repository is None:
-        yield
-        return
+async def followed(derivation: Derivation, repository: Repository | None) -> AsyncIterator[None]:
+    """Derives the dataset of the run in the block, and pushes the shards that close, until the block ends."""
     ended, hurry = asyncio.Event(), threading.Event()
 
     def pause(seconds: float) -> None:
         if hurry.wait(seconds):
             raise Stopped
 
-    following = asyncio.create_task(_follow(derivation, repository.waiting(pause), ended))
+    patient = repository.waiting(pause) if repository else None
+    following = asyncio.create_task(_follow(derivation, patient, ended))
     try:
         yield
     finally:
@@ -52,19 +51,19 @@ async def published_as_it_grows(derivation: Derivation, repository: Repository |
         await following
 
 
-async def _follow(derivation: Derivation, repository: Repository, ended: asyncio.Event) -> None:
+async def _follow(derivation: Derivation, repository: Repository | None, ended: asyncio.Event) -> None:
     there: set[str] = set()
     while not ended.is_set():
         try:
             await derivation.advance(ended)
-            if (closed := derivation.closed()) and not ended.is_set():
+            if repository and (closed := derivation.closed()) and not ended.is_set():
                 files, shown = {shard.name: shard.path for shard in closed}, derivation.shown
                 summary = derivation.summary() | {"status": "running"}
                 await asyncio.to_thread(push_dataset, repository, files, summary, shown[True], shown[False], set(there))
                 there |= set(files)
         except OSError as error:
             derivation.restart()
-            print(f"publishing waits for the end of the run: {error}", file=sys.stderr)
+            print(f"the dataset is written at the end of the run: {error}", file=sys.stderr)
             return
         except Stopped:  # while it waited for another try
             return
