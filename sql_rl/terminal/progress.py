@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 HEARTBEAT = 30.0  # seconds between plain lines
+RECENT = 4  # of them: the rate that an ETA is told by; what an earlier start had done is there at once
 
 
 class Tally(Protocol):
@@ -63,6 +65,7 @@ class Display:
         self._name, self._total, self._unit, self._tally = name, total, unit, tally
         self._stream, self._clock, self._log_format, self._quiet = stream, clock, log_format, manner == "quiet"
         self._start = self._last = clock()
+        self._marks: deque[tuple[float, int]] = deque([(0.0, tally.done)], maxlen=RECENT + 1)
         self._bar: Progress | None = None
         if stream.isatty() and not self._quiet:
             self._bar = _bar(name, stream)
@@ -89,7 +92,10 @@ class Display:
 
     def _plain(self, seconds: float) -> str:
         done = self._tally.done
-        eta = clock_time(seconds / done * (self._total - done)) if done else "unknown"
+        before, done_then = self._marks[0]
+        self._marks.append((seconds, done))
+        more = done - done_then
+        eta = clock_time((seconds - before) / more * (self._total - done)) if more else "unknown"
         return f"{self._name}: {done}/{self._total} {self._unit}, {self._tally.status(seconds)}, ETA {eta}"
 
     def _json(self, seconds: float) -> str:

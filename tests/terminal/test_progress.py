@@ -4,7 +4,7 @@ import io
 import json
 
 from sql_rl.distill.counters import Counters
-from sql_rl.terminal.progress import HEARTBEAT, Display, share
+from sql_rl.terminal.progress import HEARTBEAT, RECENT, Display, share
 
 
 class Clock:
@@ -33,6 +33,18 @@ def test_plain_lines_come_every_thirty_seconds():
     lines = stream.getvalue().splitlines()
     assert len(lines) == 69 // HEARTBEAT
     assert lines[0] == "distill: 100/400 rows, 90.0 % accepted, 3.3 rows/s, 12,345 tokens, ETA 0:01:30"
+
+
+def test_an_eta_forgets_what_an_earlier_start_had_done():
+    shown, counters, clock, stream = display("plain")
+    counters.rows = counters.accepted = 200  # of 400: read from the journal in the first second
+    for beat in range(1, RECENT + 3):
+        clock.now = beat * HEARTBEAT
+        shown.update()
+        counters.rows += 10
+    assert stream.getvalue().splitlines()[0].endswith("ETA 0:00:30")
+    assert stream.getvalue().splitlines()[-1].startswith("distill: 250/400 rows")
+    assert stream.getvalue().splitlines()[-1].endswith("ETA 0:07:30"), "150 rows, 10 in half a minute"
 
 
 def test_json_lines_hold_all_counters():
