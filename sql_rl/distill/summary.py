@@ -61,11 +61,10 @@ def preview(plan: Plan, source: Source) -> str:
     tokens = sum(measured) * source.count // len(measured) * options.num_generations
     price = plan.price
     most = source.count * plan.settings.max_tokens * options.num_generations
-    cost = (
-        "no price is known for it"
-        if price is None
-        else f"at most ${(tokens * price.input + most * price.output) / 1e6:.4f}, were every answer as long as allowed"
-    )
+    cost = "no price is known for it"
+    if price is not None:
+        dollars = (tokens * price.input + most * price.output) / 1e6
+        cost = f"at most ${dollars:.4f}, were every answer as long as allowed and none asked again"
     lines = [
         f"{source.count:,} rows of {source.name} ({options.split}) -> {plan.folder.path}",
         f"teacher: {plan.model} ({options.provider}), {options.batch_size} in flight, "
