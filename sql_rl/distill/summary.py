@@ -15,7 +15,7 @@ _MEASURED = 200  # rows whose prompts are measured for the preview's estimate
 
 
 def closing(report: Report) -> Summary:
-    """The funnel, the verdicts, what it took, and the next command."""
+    """The funnel, the verdicts, what it took, and, where there is something to train on, the next command."""
     s = report.summary
     lines = [Line("rows", f"{s['rows']:,}")]
     stages = STAGES if s["settings"]["distill"]["validate"] else STAGES[:3]
@@ -41,7 +41,7 @@ def closing(report: Report) -> Summary:
             *place(report.folder),
             *published,
         ],
-        next=f"uv run main.py train --dataset-repo-id {shlex.quote(str(report.folder))}",
+        next=f"uv run main.py train --dataset-repo-id {shlex.quote(str(report.folder))}" if s["accepted"] else None,
     )
 
 
