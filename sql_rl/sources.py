@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import yaml
 
 from sql_rl.arrow import pa
 from sql_rl.errors import SqlRlError, UsageError
@@ -232,19 +233,59 @@ def _stamp(path: Path) -> str:
 
 
 def _folder(path: Path, split: str) -> _Table:
+    """Parquet shards as they lie in the Hub's layout, which is that of `distill`; other folders are read by datasets.
+
+    Its cache takes two folders of one name for the same rows, where their READMEs list the same files: what was read
+    from an earlier run would come back instead of a later one. So it gets a place by the folder's bytes.
+    """
+    saved = (path / "dataset_dict.json").exists() or (path / "state.json").exists()
+    shards = sorted((path / "data").glob(f"{split}-*.parquet"))
+    table = _shards(shards) if shards and not saved else _by_datasets(path, split, saved)
+    card = path / "README.md"
+    try:
+        return replace(table, license=table.license or (_license_on_card(str(card), None) if card.exists() else ""))
+    except (ValueError, yaml.YAMLError):  # a README with another head than the Hub's states none
+        return table
+
+
+def _shards(paths: list[Path]) -> _Table:
+    tables = []
+    for path in paths:
+        try:
+            tables.append(_parquet(path, None))
+        except pa.ArrowInvalid as error:
+            raise UsageError(f"{path}: not a {path.suffix} file: {error}") from error
+    if any(table.schema != tables[0].schema for table in tables):
+        raise UsageError(f"{paths[0].parent}: its shards have different columns")
+    identity = hashlib.sha256(" ".join(table.identity for table in tables).encode()).hexdigest()[:16]
+    return replace(
+        tables[0],
+        count=sum(table.count for table in tables),
+        identity=identity,
+        rows=lambda: chain.from_iterable(table.rows() for table in tables),
+    )
+
+
+def _by_datasets(path: Path, split: str, saved: bool) -> _Table:
     import datasets
 
     datasets.disable_progress_bars()
-    saved = (path / "dataset_dict.json").exists() or (path / "state.json").exists()
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    stamps = "".join(f"{file.relative_to(path)} {_stamp(file)} " for file in files)
+    identity = hashlib.sha256(stamps.encode()).hexdigest()[:16]
     try:
-        loaded = datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(path), split=split)
+        if saved:
+            loaded = datasets.load_from_disk(str(path))
+        else:
+            cache = Path(datasets.config.HF_DATASETS_CACHE) / identity
+            loaded = datasets.load_dataset(str(path), split=split, cache_dir=str(cache))
     except (ValueError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
         raise UsageError(f"{path}: {_one_line(error)}") from error
     if isinstance(loaded, datasets.DatasetDict):
         if split not in loaded:
             raise UsageError(f"{path}: no split {split!r}; there are {', '.join(loaded)}")
         loaded = loaded[split]
-    return _loaded(loaded)
+    return replace(_loaded(loaded), identity=identity)
 
 
 def _hub(name: str, split: str, token: str | None) -> _Table:

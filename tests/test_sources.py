@@ -43,10 +43,14 @@ def written(kind: str, folder: Path) -> Path:
         case "folder":
             path.mkdir()
             pq.write_table(pa.Table.from_pylist(ROWS), path / "train-0.parquet")
+        case "shards":
+            (path / "data").mkdir(parents=True)
+            for number, rows in enumerate((ROWS[:1], ROWS[1:])):
+                pq.write_table(pa.Table.from_pylist(rows), path / "data" / f"train-{number:05d}.parquet")
     return path
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet", "saved", "saved-splits", "folder"])
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet", "saved", "saved-splits", "folder", "shards"])
 def test_every_kind_gives_the_same_examples(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     source = open_source(str(written(kind, tmp_path)), "train", 2)
@@ -80,6 +84,31 @@ def test_identity_follows_the_content(tmp_path: Path):
     first = open_source(str(jsonl(tmp_path / "a.jsonl", ROWS)), "train", 9).identity
     assert open_source(str(jsonl(tmp_path / "b.jsonl", ROWS)), "train", 9).identity == first
     assert open_source(str(jsonl(tmp_path / "a.jsonl", ROWS[:2])), "train", 9).identity != first
+
+
+@pytest.mark.parametrize("place", ["data", "rows"])
+def test_folders_of_one_name_are_not_taken_for_one_another(tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch):
+    """A run that was made again in its folder has the same name and the same card, and other rows."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    card = f"---\nlicense: mit\nconfigs:\n- config_name: default\n  data_files: {place}/*.parquet\n---\n"
+    found = []
+    for folder, rows in ((tmp_path / "a" / "run", ROWS), (tmp_path / "b" / "run", ROWS[:1])):
+        (folder / place).mkdir(parents=True)
+        (folder / "README.md").write_text(card)
+        pq.write_table(pa.Table.from_pylist(rows), folder / place / "train-00000.parquet")
+        found.append(open_source(str(folder), "train", None))
+    assert [(s.count, len(list(s.rows())), s.license) for s in found] == [(3, 3, "mit"), (1, 1, "mit")]
+    assert found[0].identity != found[1].identity
+
+
+def test_shards_of_a_folder_have_to_be_of_one_kind(tmp_path: Path):
+    folder = written("shards", tmp_path)
+    pq.write_table(pa.Table.from_pylist([{"id": 1}]), folder / "data" / "train-00002.parquet")
+    with pytest.raises(UsageError, match="its shards have different columns"):
+        open_source(str(folder), "train", None)
+    (folder / "data" / "train-00002.parquet").write_text("PAR0")
+    with pytest.raises(UsageError, match=r"train-00002\.parquet: not a \.parquet file"):
+        open_source(str(folder), "train", None)
 
 
 GOOD_LINE = json.dumps(ROWS[0])
