@@ -30,6 +30,7 @@ class Purse:
         self.money = money
         self._workers = workers
         self._lent: dict[str, float] = {}  # lent and not handed back: spent, set aside or free
+        self._on_the_way: dict[str, float] = {}  # lent, and not told of yet
         self._accounts: dict[str, Account] = {}
 
     def lend(self, worker: str) -> float:
@@ -45,12 +46,14 @@ class Purse:
         elif account.short is not None:
             part = max(part, account.short) if account.short <= self.money else 0.0
         self.money -= part
+        self._on_the_way[worker] = part
         self._lent[worker] = self._lent.get(worker, 0.0) + part
         return part
 
     def told(self, worker: str, account: Account) -> None:
         """The worker's answer to the last `lend`."""
         self._accounts[worker] = account
+        self._on_the_way[worker] = 0.0
         self._lent[worker] -= account.returned
         self.money += account.returned
 
@@ -60,12 +63,14 @@ class Purse:
         What it had on the wire when it was last heard may have been billed, and is not lent again.
         """
         account = self._accounts.pop(worker, Account())
+        self._on_the_way.pop(worker, None)
         self.money += max(0.0, self._lent.pop(worker, 0.0) - spent - account.reserved)
 
     @property
     def left(self) -> float:
-        """What is in the purse or free with the workers, as far as they have told."""
-        return self.money + sum(account.free for account in self._accounts.values())
+        """What is in the purse, on the way to the workers, or free with them as far as they have told."""
+        held = sum(account.free for account in self._accounts.values())
+        return self.money + sum(self._on_the_way.values()) + held
 
     @property
     def exhausted(self) -> bool:

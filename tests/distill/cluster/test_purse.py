@@ -37,6 +37,17 @@ def test_the_end_is_when_all_together_cannot_pay_one_request():
     assert purse.exhausted
 
 
+def test_money_on_the_way_to_one_worker_is_not_missed_when_another_tells():
+    purse = Purse(10.0, workers=2)
+    for name in "ab":
+        purse.lend(name)
+        purse.told(name, Account(returned=5.0, short=4.0))
+    assert purse.money == 5.0 + 5.0
+    assert purse.lend("a") == 5.0
+    purse.told("b", Account(free=0.0, short=6.0))
+    assert not purse.exhausted, "five are in the purse, and a has not told yet what it does with its five"
+
+
 def test_what_a_lost_worker_had_on_the_wire_is_not_lent_again():
     purse = Purse(10.0, workers=1)
     assert purse.lend("a") == 10.0
@@ -47,18 +58,24 @@ def test_what_a_lost_worker_had_on_the_wire_is_not_lent_again():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_workers_that_spend_at_random_never_pass_the_cap_and_use_it_up(seed: int):
-    """Four workers under the rule of `Budget`: a request goes out where its most fits, and costs at most that."""
+    """Four workers under the rule of `Budget`: a request goes out where its most fits, and costs at most that.
+
+    Their beats overlap: while one is lent money and has not told yet, others tell.
+    """
     chance, cap, most = random.Random(seed), 50.0, 1.0
     purse, spent = Purse(cap, workers=4), dict.fromkeys("abcd", 0.0)
     reserved, allowed = dict.fromkeys("abcd", 0.0), dict.fromkeys("abcd", 0.0)
-    for _ in range(2000):
+    on_the_way: dict[str, float] = {}
+    for _ in range(4000):
         name = chance.choice("abcd")
+        if name not in on_the_way:
+            on_the_way[name] = purse.lend(name)
+            continue
         if reserved[name]:
             spent[name] += chance.uniform(0, reserved[name])
             reserved[name] = 0.0
         returned = allowed[name] - spent[name] - reserved[name]
-        lent = purse.lend(name)
-        allowed[name] += lent - returned
+        allowed[name] += on_the_way.pop(name) - returned
         while allowed[name] - spent[name] - reserved[name] >= most and chance.random() < 0.9:
             reserved[name] += most
         free = allowed[name] - spent[name] - reserved[name]
