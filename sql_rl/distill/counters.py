@@ -91,7 +91,9 @@ class Counters:
             other._pay(answer)
         other.requests -= self.requests
         other.prompt_tokens -= self.prompt_tokens
+        other.cached_tokens -= self.cached_tokens
         other.completion_tokens -= self.completion_tokens
+        other.reasoning_tokens -= self.reasoning_tokens
         if other.cost_usd is not None:
             other.cost_usd -= self.cost_usd or 0.0
         return other

@@ -156,8 +156,9 @@ class Window:
             raise StoppedEarlyError(
                 f"{failure}; it asks for {hours:.1f} hours: the same command carries on"
             ) from failure
-        now = asyncio.get_running_loop().time()
-        if (failing := now - (now if self._failing_since is None else self._failing_since)) >= self._stall_timeout:
+        since = self._failing_since
+        failing = 0.0 if since is None else asyncio.get_running_loop().time() - since
+        if failing >= self._stall_timeout:
             raise StoppedEarlyError(f"{failure}; no answer came for {failing:.0f} s: the same command carries on")
         if tries >= TRIES:
             raise GaveUp(f"{failure} ({tries} tries)") from failure

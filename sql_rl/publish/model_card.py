@@ -14,8 +14,16 @@ from sql_rl.publish.rendering import cell, fence_for, rendered
 from sql_rl.settings import TrainSettings
 
 TAGS = ["text-to-sql", "sql", "reasoning", "sql-rl"]
-_BESIDE = {"output_dir", "resume", "publish_repo_id", "private_repo", "report_to", "sample_rows", "save_total_limit"}
-_BESIDE |= {"vllm_server_base_url"}  # an address
+_BESIDE = {
+    "output_dir",
+    "resume",
+    "publish_repo_id",
+    "private_repo",
+    "report_to",
+    "sample_rows",
+    "save_total_limit",
+    "vllm_server_base_url",
+}
 _STAGES = {"sft": "imitation (SFT)", "grpo": "reinforcement (GRPO) with execution as the reward"}
 _TRAINERS = {"sft": ["sft", "trl"], "grpo": ["grpo", "trl"]}
 

@@ -13,7 +13,7 @@ from sql_rl.students import Student
 from sql_rl.students.chat_template import check_round_trip, render_prompt
 from sql_rl.train.data import Row
 from sql_rl.train.jury import Jury
-from sql_rl.train.plan import stages, vllm_arguments, vllm_reads
+from sql_rl.train.plan import loads_by_name, stages, vllm_arguments
 from sql_rl.train.rewards import Scored, parts
 
 BROKEN_SQL = "SELECT nothing_of_this_name FROM nowhere_to_be_found"
@@ -61,7 +61,7 @@ def check_beta(student: Student, settings: TrainSettings) -> None:
     """The KL term's reference is the model as TRL loads it from its place, unless an adapter is copied."""
     if not settings.beta or "grpo" not in stages(settings):
         return
-    if not vllm_reads(settings.model):
+    if not loads_by_name(settings.model):
         raise UsageError(
             f"train.beta: {settings.beta} compares with the student as GRPO found it, which TRL would load anew, and "
             f"cannot for {settings.model}: take beta 0"

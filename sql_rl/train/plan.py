@@ -131,7 +131,7 @@ def check(settings: Settings) -> None:
             )
     if o.use_vllm == "server" and not o.vllm_server_base_url:
         raise UsageError("train.use_vllm: server needs train.vllm_server_base_url, the address of `trl vllm-serve`")
-    if o.use_vllm in ("colocate", "server") and not vllm_reads(o.model):
+    if o.use_vllm in ("colocate", "server") and not loads_by_name(o.model):
         raise UsageError(f"train.use_vllm: {o.use_vllm}: vLLM cannot load {o.model}: take auto or never")
     if o.full_finetuning and o.load_in_4bit:
         raise UsageError("train.full_finetuning: weights in 4 bits (train.load_in_4bit) cannot be trained; take one")
@@ -254,8 +254,8 @@ def vllm_arguments(settings: Settings) -> dict[str, Any]:
     o = settings.train
     where = o.use_vllm
     if where == "auto":
-        here = vllm_reads(o.model) and _installed("vllm") and _cuda()
-        where = "server" if o.vllm_server_base_url and vllm_reads(o.model) else "colocate" if here else "never"
+        here = loads_by_name(o.model) and _installed("vllm") and _cuda()
+        where = "server" if o.vllm_server_base_url and loads_by_name(o.model) else "colocate" if here else "never"
     if where == "never":
         return {"use_vllm": False}
     if where == "server":
@@ -269,8 +269,8 @@ def vllm_arguments(settings: Settings) -> dict[str, Any]:
     }
 
 
-def vllm_reads(model: str) -> bool:
-    """Whether vLLM can load what TRL gives it, a name or a folder: `micro` has none, and a GGUF file is neither."""
+def loads_by_name(model: str) -> bool:
+    """Whether TRL and vLLM can load the model anew by its name or folder: `micro` has none, a GGUF file is neither."""
     return model not in MICRO and not model.endswith(".gguf")
 
 
