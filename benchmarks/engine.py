@@ -8,12 +8,16 @@ Prints a table; times are of this machine, now: the ratios count. Each measureme
 time includes everything from its start, its CPU time its judge's workers too, its memory is that of the parent alone.
 No report is made of these runs: that takes the same whatever the engine does (docs/reports.md).
 
+`full` is the share of the window that was on the wire until the last row was sent (run.json's fullness), for the run
+of `--rows` and for the longer one.
+
 CPU is told in two parts. What a request costs is the slope between a run of `--rows` and one of five times as many:
 the dataset's row is in it, the start is not. The start is what the slope leaves of the shorter run.
 """
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import os
 import subprocess
@@ -27,6 +31,7 @@ from pathlib import Path
 
 import aiohttp
 
+from sql_rl.distill.limits.gauge import Gauge
 from sql_rl.prompts import load_prompts
 from sql_rl.sources import open_source
 
@@ -35,11 +40,16 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One process. seconds, cpu_seconds: wall and CPU; rss_mb: peak of the process itself, without its children."""
+    """One process. seconds, cpu_seconds: wall and CPU; rss_mb: peak of the process itself, without its children.
+
+    output: what it printed. fullness: the mean share of its window that was in use, where it tells.
+    """
 
     seconds: float
     cpu_seconds: float
     rss_mb: float
+    output: str = ""
+    fullness: float | None = None
 
 
 def measured(command: list[str]) -> Measured:
@@ -51,10 +61,11 @@ def measured(command: list[str]) -> Measured:
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read()
         if process.returncode:
-            output.seek(0)
-            raise RuntimeError(f"{command} ended with {process.returncode}: {output.read()[-2000:]}")
-    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+            raise RuntimeError(f"{command} ended with {process.returncode}: {said[-2000:]}")
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
 
 
 @contextmanager
@@ -68,34 +79,47 @@ def server(source: str, delay: float, *options: str) -> Iterator[str]:
             process.kill()
 
 
-async def bare(base_url: str, source: str, rows: int, window: int) -> None:
-    """The least that such a client has to do: send each request, read each answer, `window` at a time."""
-    slots = asyncio.Semaphore(window)
+async def bare(base_url: str, source: str, rows: int, window: int) -> float:
+    """The least that such a client has to do: send each request, read each answer, `window` at a time.
+
+    Gives how full its window was, measured as `distill` measures its own.
+    """
+    slots, gauge, in_flight = asyncio.Semaphore(window), Gauge(window), 0
+    now = asyncio.get_running_loop().time
     connector = aiohttp.TCPConnector(limit=window)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def ask(prompt: list[dict[str, str]]) -> None:
+            nonlocal in_flight
             async with slots:
+                in_flight += 1
+                gauge.changed(in_flight, held=False, now=now())
+                gauge.row_opened()
                 body = {"model": "m", "messages": prompt}
                 async with session.post(f"{base_url}/chat/completions", json=body) as response:
                     (await response.json())["choices"][0]["message"]["content"]
+                in_flight -= 1
+                gauge.changed(in_flight, held=False, now=now())
 
         draft = load_prompts().draft
         prompts = [draft(e) for e in open_source(source, "train", rows).examples()]
         await asyncio.gather(*(ask(prompt) for prompt in prompts))
+    return gauge.fullness
 
 
 def distill(source: str, rows: int, *options: str) -> Measured:
     """`main.py distill` into a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
         common = ["--dataset-repo-id", source, "--limit", str(rows), "--output-dir", f"{folder}/run"]
-        return measured([sys.executable, str(ROOT / "main.py"), "distill", *common, *options])
+        m = measured([sys.executable, str(ROOT / "main.py"), "distill", *common, *options])
+        wire = json.loads(Path(folder, "run/run.json").read_text())["wire"]
+        return dataclasses.replace(m, fullness=wire.get("fullness"))
 
 
 def against_server(options: argparse.Namespace) -> None:
     rows, more = options.rows, 5 * options.rows
     print(f"{rows} and {more} rows, answers after {options.delay} s")
-    print("window | what               | seconds | x bare | CPU ms/request | CPU s at start | RSS MB")
+    print("window | what               | seconds | x bare | CPU ms/request | CPU s at start | full       | RSS MB")
     with server(options.source, options.delay) as url:
         for window in options.windows:
             compare(url, options.source, window, rows, more)
@@ -105,7 +129,8 @@ def compare(url: str, source: str, window: int, rows: int, more: int) -> None:
     """The lines of one window."""
 
     def bare_loop(count: int) -> Measured:
-        return measured([sys.executable, __file__, "bare", url, source, str(count), str(window)])
+        m = measured([sys.executable, __file__, "bare", url, source, str(count), str(window)])
+        return dataclasses.replace(m, fullness=float(m.output))
 
     def ours(count: int, *options: str) -> Measured:
         return distill(source, count, "--base-url", url, "--batch-size", str(window), *options)
@@ -122,7 +147,8 @@ def compare(url: str, source: str, window: int, rows: int, more: int) -> None:
         slope = (long.cpu_seconds - short.cpu_seconds) / (more - rows)
         print(
             f"{window:6} | {name:<18} | {short.seconds:7.2f} | {short.seconds / base:6.2f} | {1000 * slope:14.2f} | "
-            f"{short.cpu_seconds - rows * slope:14.2f} | {short.rss_mb:.0f}, {long.rss_mb:.0f}",
+            f"{short.cpu_seconds - rows * slope:14.2f} | "
+            f"{short.fullness:.3f}, {long.fullness:.3f} | {short.rss_mb:.0f}, {long.rss_mb:.0f}",
             flush=True,
         )
 
@@ -175,7 +201,7 @@ def main() -> None:
     options = parser.parse_args()
     match options.command:
         case "bare":
-            asyncio.run(bare(options.url, options.source, options.rows, options.window))
+            print(asyncio.run(bare(options.url, options.source, options.rows, options.window)))
         case "server":
             against_server(options)
         case "memory":

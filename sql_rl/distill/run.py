@@ -41,6 +41,7 @@ from sql_rl.publish.report import write_report_apart
 from sql_rl.publish.repository import Repository
 from sql_rl.runs.drive import Stop, every, opened, signals
 from sql_rl.runs.heap import rarely_collected
+from sql_rl.runs.loop import run_async
 from sql_rl.settings import Settings
 from sql_rl.sources import Source, identity_of_file
 from sql_rl.teachers import open_teacher
@@ -102,7 +103,7 @@ def _carried_on(
         retire(run.folder.journal)
         retire(run.folder.workers)
     with rarely_collected():
-        report = asyncio.run(
+        report = run_async(
             _run(run, source, teacher, batch_api, secrets, repository, before.get("seconds", 0.0), manner)
         )
     if settings.report:

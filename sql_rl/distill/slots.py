@@ -46,7 +46,7 @@ class Slots:
         self._number = itertools.count()
         self._on_wire: set[asyncio.Task[None]] = set()
         self._timer: asyncio.Handle | None = None
-        self._wakes_at = math.inf  # of the timer; uvloop (Ray's loop) gives a handle without a time for what is due
+        self._wakes_at = math.inf  # of the timer; uvloop gives a handle without a time for what is due
         self._guard: asyncio.Task[None] | None = None
         self._stall: SqlRlError | None = None
         self.in_flight = 0

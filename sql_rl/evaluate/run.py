@@ -5,7 +5,6 @@ same command, and a finished one is left alone. Nothing is written from a part o
 no accuracy.
 """
 
-import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -32,6 +31,7 @@ from sql_rl.judge import Judge
 from sql_rl.publish.report import write_report_apart
 from sql_rl.runs.drive import Stop, drive, every, opened, signals
 from sql_rl.runs.heap import rarely_collected
+from sql_rl.runs.loop import run_async
 from sql_rl.settings import Settings
 from sql_rl.terminal.manner import Manner
 from sql_rl.terminal.progress import Count, Display
@@ -68,7 +68,7 @@ def evaluate(settings: Settings, secrets: Secrets, manner: Manner = "person") ->
             if not settings.evaluate.resume:
                 retire(run.folder.journal)
             with rarely_collected():
-                summary, metrics = asyncio.run(_run(run, summary.get("seconds", 0.0), manner))
+                summary, metrics = run_async(_run(run, summary.get("seconds", 0.0), manner))
         comparison = _compare(run) if run.other is not None else None
         if settings.report and not (unchanged and comparison is None):
             write_report_apart(run.folder.path)

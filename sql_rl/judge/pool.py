@@ -67,7 +67,7 @@ class _Worker:
         if len(self.seen) > REMEMBERED_KEYS:
             self.seen.popitem(last=False)
         phase = ""
-        if self.process.stdin.is_closing():  # it has died since; uvloop (Ray's loop) raises RuntimeError at a write
+        if self.process.stdin.is_closing():  # it has died since; uvloop raises RuntimeError at a write
             raise WorkerLost(phase)
         try:
             self.process.stdin.write(len(request.body).to_bytes(4, "big") + request.body)
