@@ -20,7 +20,7 @@ class DistillSettings:
     ] = "gretelai/synthetic_text_to_sql"
     split: Annotated[str, "which split of the dataset"] = "train"
     limit: Annotated[int | None, Ge(1), "rows; the first so many of the split, null takes all"] = 100
-    batch_size: Annotated[int, Ge(1), Le(4096), "requests in flight at once; a sliding window, no barrier"] = 8
+    batch_size: Annotated[int, Ge(1), Le(65_536), "requests in flight at once; a sliding window, no barrier"] = 8
     rpm: Annotated[int | None, Ge(1), "requests in any minute at most; null sets no limit of ours"] = None
     tpm: Annotated[int | None, Ge(1), "tokens in any minute at most; null sets no limit of ours"] = None
     service_tier: Annotated[str | None, "sent with each request to providers that have tiers (flex, priority)"] = None

@@ -30,7 +30,7 @@ class EvaluateSettings:
         "free"
     )
     templates: Annotated[str | None, "a folder with prompt templates of your own; null uses the bundled ones"] = None
-    batch_size: Annotated[int, Ge(1), Le(4096), "requests in flight at once; prompts in a batch of a local model"] = 16
+    batch_size: Annotated[int, Ge(1), Le(65_536), "requests in flight; prompts in a batch of a local model"] = 16
     rpm: Annotated[int | None, Ge(1), "requests in any minute at most; null sets no limit of ours"] = None
     tpm: Annotated[int | None, Ge(1), "tokens in any minute at most; null sets no limit of ours"] = None
     service_tier: Annotated[str | None, "sent with each request to providers that have tiers (flex, priority)"] = None

@@ -15,6 +15,7 @@ import aiohttp
 
 from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
+from sql_rl.runs.handles import allow_connections
 from sql_rl.teachers.base import Completion, Request, TimedOut, Transient
 from sql_rl.teachers.dialects import dialect_of
 from sql_rl.teachers.http import completion, failure
@@ -28,7 +29,8 @@ class OpenAITeacher:
     timeout: seconds for one request, from sending to the last byte. provider: openai, groq or huggingface.
     service_tier: a class of service by the provider's name for it (Groq's and OpenAI's flex), None for its default.
     stop: strings that end an answer, for a base model, which does not end its own.
-    Raises UsageError for a missing key or a base_url that is no URL.
+    Raises UsageError for a missing key or a base_url that is no URL; when opened, where the process may not have so
+    many connections.
     """
 
     repeats = False
@@ -55,6 +57,7 @@ class OpenAITeacher:
         self.quotas: Quotas | None = None
 
     async def __aenter__(self) -> Self:
+        allow_connections(self._window)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._window, keepalive_timeout=75, ttl_dns_cache=300),
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=10),
