@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sql_rl.cli.options import DEFAULTS, Config, given
+from sql_rl.cli.options import DEFAULTS, BaseUrl, Config, given
 from sql_rl.errors import UsageError
 from sql_rl.terminal.manner import manner_of
 
@@ -24,9 +24,7 @@ def chat(
             help="Who answers. OpenAI is any server that speaks its API, local a student on this machine.",
         ),
     ] = SECTION.provider,
-    base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="An OpenAI-compatible API, up to and with /v1.")
-    ] = DEFAULTS.base_url,
+    base_url: BaseUrl = DEFAULTS.base_url,
     db: Annotated[
         str | None,
         typer.Option(

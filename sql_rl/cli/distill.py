@@ -5,7 +5,25 @@ from typing import Annotated
 
 import typer
 
-from sql_rl.cli.options import DEFAULTS, AsJson, Config, Dataset, Private, PublishTo, Quiet, Split, given
+from sql_rl.cli.options import (
+    DEFAULTS,
+    AsJson,
+    BaseUrl,
+    Config,
+    Dataset,
+    MaxCost,
+    Prices,
+    Private,
+    PublishTo,
+    Quiet,
+    ReasoningStyle,
+    Resume,
+    Rpm,
+    Split,
+    Templates,
+    Tpm,
+    given,
+)
 from sql_rl.terminal.manner import manner_of
 
 SECTION = DEFAULTS.distill
@@ -24,14 +42,12 @@ def distill(
             help="Who answers. OpenAI is any server that speaks its API; Offline needs no model.",
         ),
     ] = SECTION.provider,
-    base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="An OpenAI-compatible API, up to and with /v1.")
-    ] = DEFAULTS.base_url,
+    base_url: BaseUrl = DEFAULTS.base_url,
     batch_size: Annotated[
         int, typer.Option(help="Requests in flight at once: a sliding window, no barrier.")
     ] = SECTION.batch_size,
-    rpm: Annotated[int | None, typer.Option(help="Requests in any minute at most.")] = SECTION.rpm,
-    tpm: Annotated[int | None, typer.Option(help="Tokens in any minute at most.")] = SECTION.tpm,
+    rpm: Rpm = SECTION.rpm,
+    tpm: Tpm = SECTION.tpm,
     service_tier: Annotated[
         str | None, typer.Option(metavar="TIER", help="Sent to providers that have tiers (flex, priority).")
     ] = SECTION.service_tier,
@@ -59,21 +75,13 @@ def distill(
             metavar="never|on-failure|always", help="May the teacher see the row's own query? Such rows are marked."
         ),
     ] = SECTION.show_gold,
-    reasoning_style: Annotated[
-        str, typer.Option(metavar="free|query-plan", help="Reason in prose, or in the steps of a query plan.")
-    ] = SECTION.reasoning_style,
-    templates: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Prompt templates of your own (docs/distillation.md).")
-    ] = None,
+    reasoning_style: ReasoningStyle = SECTION.reasoning_style,
+    templates: Templates = None,
     target_accepted: Annotated[
         int | None, typer.Option(metavar="N", help="Go on until N rows are accepted or the source ends.")
     ] = SECTION.target_accepted,
-    max_cost: Annotated[
-        float | None, typer.Option(metavar="DOLLARS", help="Ask nothing that could take the run's cost over it.")
-    ] = SECTION.max_cost,
-    prices: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Prices of models, beside the bundled ones.")
-    ] = None,
+    max_cost: MaxCost = SECTION.max_cost,
+    prices: Prices = None,
     log_format: Annotated[
         str, typer.Option(metavar="plain|json", help="Of the lines on stderr where that is no terminal.")
     ] = SECTION.log_format,
@@ -82,9 +90,7 @@ def distill(
         Path | None,
         typer.Option(help="The run's folder; a run in it is resumed.  [default: outputs/distill-<dataset>-<model>]"),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Carry on, or start anew (the old journal is kept).")
-    ] = SECTION.resume,
+    resume: Resume = SECTION.resume,
     seed: Annotated[
         int | None, typer.Option(help="Sent with each request, for providers that take one.")
     ] = SECTION.seed,

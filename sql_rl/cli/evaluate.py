@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from sql_rl.cli.options import DEFAULTS, AsJson, Config, Quiet, given
+from sql_rl.cli.options import (
+    DEFAULTS,
+    AsJson,
+    BaseUrl,
+    Config,
+    MaxCost,
+    Prices,
+    Quiet,
+    ReasoningStyle,
+    Resume,
+    Rpm,
+    Templates,
+    Tpm,
+    given,
+)
 from sql_rl.terminal.manner import manner_of
 
 SECTION = DEFAULTS.evaluate
@@ -33,9 +47,7 @@ def evaluate(
             help="Who answers. OpenAI is any server that speaks its API; Local runs the model here.",
         ),
     ] = SECTION.provider,
-    base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="An OpenAI-compatible API, up to and with /v1.")
-    ] = DEFAULTS.base_url,
+    base_url: BaseUrl = DEFAULTS.base_url,
     temperature: Annotated[
         float | None, typer.Option(help="Of the answer that is measured; 0 is greedy.")
     ] = SECTION.temperature,
@@ -51,30 +63,20 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="Of rows: which split.  [default: train of a file, test of a Hub id]")
     ] = SECTION.split,
-    reasoning_style: Annotated[
-        str, typer.Option(metavar="free|query-plan", help="Reason in prose, or in the steps of a query plan.")
-    ] = SECTION.reasoning_style,
-    templates: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Prompt templates of your own (docs/distillation.md).")
-    ] = None,
+    reasoning_style: ReasoningStyle = SECTION.reasoning_style,
+    templates: Templates = None,
     batch_size: Annotated[
         int, typer.Option(help="Requests in flight at once; prompts in a batch of a local model.")
     ] = SECTION.batch_size,
-    rpm: Annotated[int | None, typer.Option(help="Requests in any minute at most.")] = SECTION.rpm,
-    tpm: Annotated[int | None, typer.Option(help="Tokens in any minute at most.")] = SECTION.tpm,
-    max_cost: Annotated[
-        float | None, typer.Option(metavar="DOLLARS", help="Ask nothing that could take the run's cost over it.")
-    ] = SECTION.max_cost,
-    prices: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Prices of models, beside the bundled ones.")
-    ] = None,
+    rpm: Rpm = SECTION.rpm,
+    tpm: Tpm = SECTION.tpm,
+    max_cost: MaxCost = SECTION.max_cost,
+    prices: Prices = None,
     output_dir: Annotated[
         Path | None,
         typer.Option(help="The run's folder; a run in it is resumed.  [default: outputs/evaluate-<benchmark>-<model>]"),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Carry on, or start anew (the old journal is kept).")
-    ] = SECTION.resume,
+    resume: Resume = SECTION.resume,
     quiet: Quiet = False,
     as_json: AsJson = False,
     config: Config = None,

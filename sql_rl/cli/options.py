@@ -18,6 +18,22 @@ Private = Annotated[bool, typer.Option("--private-repo", help="Make the publishe
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Settings; flags win over them.  [default: config.yaml]")
 ]
+BaseUrl = Annotated[str | None, typer.Option(metavar="URL", help="An OpenAI-compatible API, up to and with /v1.")]
+Rpm = Annotated[int | None, typer.Option(help="Requests in any minute at most.")]
+Tpm = Annotated[int | None, typer.Option(help="Tokens in any minute at most.")]
+MaxCost = Annotated[
+    float | None, typer.Option(metavar="DOLLARS", help="Ask nothing that could take the run's cost over it.")
+]
+Prices = Annotated[Path | None, typer.Option(metavar="FILE", help="Prices of models, beside the bundled ones.")]
+Templates = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Prompt templates of your own (docs/distillation.md).")
+]
+ReasoningStyle = Annotated[
+    str, typer.Option(metavar="free|query-plan", help="Reason in prose, or in the steps of a query plan.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume/--no-resume", help="Carry on, or start anew (the old journal is kept).")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but what went wrong.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the closing summary as one line of JSON.")]
 
