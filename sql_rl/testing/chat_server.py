@@ -158,7 +158,8 @@ class ChatServer:
                 headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
                 return _error(429, "Rate limit reached.", "rate_limit_exceeded", headers)
             case "reset":
-                request.transport.abort()
+                if request.transport is not None:  # else the client was killed meanwhile
+                    request.transport.abort()
                 return web.Response()
             case "stall":
                 await asyncio.sleep(self.hang)
@@ -167,7 +168,8 @@ class ChatServer:
                 response = web.StreamResponse(headers={"Content-Length": "1000", "Content-Type": "application/json"})
                 await response.prepare(request)
                 await response.write(b'{"choices": [{"message": {"content": "<thi')
-                request.transport.close()
+                if request.transport is not None:
+                    request.transport.close()
                 return response
         self.answered[body["messages"][-1]["content"]] += 1
         if fault == "empty":
