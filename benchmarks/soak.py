@@ -112,14 +112,13 @@ def peak_mb(pid: int) -> int:
 def fill(ballast: Path) -> None:
     """Takes all the room that is left on the disk. Raises Breach where the run itself had left none."""
     try:
-        file = ballast.open("wb")
+        file = ballast.open("wb", buffering=0)  # else what is left in the buffer fails anew when it is closed
     except OSError as error:
         sizes = Counter({str(path): path.stat().st_size for path in ballast.parent.rglob("*") if path.is_file()})
         raise Breach(f"{error}, before the ballast: {sizes.most_common(8)}") from error
     with file, contextlib.suppress(OSError):
         while True:
             file.write(b"\0" * 65536)
-            file.flush()
 
 
 def wait_for_end_of_group(group: int) -> None:
@@ -240,7 +239,7 @@ def main() -> None:
             sys.exit(f"breach: {breach}")
         finally:
             if os.environ.get(PRIVATE):
-                subprocess.run(["umount", str(Path(folder) / "disk")], check=True)
+                subprocess.run(["umount", "--lazy", str(Path(folder) / "disk")], check=True)
 
 
 if __name__ == "__main__":
