@@ -81,7 +81,8 @@ def test_the_result_is_that_of_a_run_without_ray(run: Run, tmp_path: Path, serve
     assert same_as(wanted, tmp_path / "out")
     assert data_of(tmp_path / "out") == wanted["parquet"], "byte for byte"
     assert not (tmp_path / "out" / "workers").exists()
-    assert ended.stderr == ""
+    said = [line for line in ended.stderr.splitlines() if not line.startswith("distill: ")]
+    assert said == [], "at most how far it is, where the machine is slow"
     assert max(server.answered[question] for question in map(prompt_of, server.bodies)) <= 2, "asked, and one repair"
     again = run(*asking(server, rows, *options, *TWO))
     assert again.returncode == 0
@@ -211,7 +212,7 @@ def test_kill_9_of_the_driver_and_its_own_cluster(
     rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(200)])
     server.delay = 0.3
     process = start(*asking(server, rows, "--batch-size", 16, *TWO))
-    wait_until(lambda: server.answered.total() >= 60)
+    wait_until(lambda: server.answered.total() >= 60, seconds=180)  # a cluster starts first
     at_work = workers(tmp_path / "out")
     assert len(at_work) == 2
     os.kill(process.pid, signal.SIGKILL)
