@@ -40,9 +40,10 @@ class Bench:
         self._allowance = Allowance(settings, announce)
         self._clock = FixedClock(settings.now)
         self._capacity = settings.cache_mb * 2**20
-        self._grounds: OrderedDict[tuple, Ground] = OrderedDict()
-        self._cases: OrderedDict[tuple, Case | Stopped] = OrderedDict()
+        # Grounds by (database, context), cases by (database, context, gold), the longest unused first.
+        self._held: OrderedDict[tuple, Ground | Case | Stopped] = OrderedDict()
         self._sizes: dict[tuple, int] = {}  # bytes of results that a case holds
+        self._latest: tuple | None = None  # of the cases
         self._operations = {f.__name__: f for f in (self.judge, self.score, self.audit, self.group, self.run)}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -101,12 +102,14 @@ class Bench:
 
     def case(self, database: str | None, context: str, gold: str) -> Case | Stopped:
         """The example made ready, or why it cannot be."""
-        key = (database, context, gold)
-        if key not in self._cases:
+        self._latest = key = (database, context, gold)
+        if key not in self._held:
             with self._allowance.setup():
-                self._cases[key] = self._prepare(database, context, gold)
-        self._cases.move_to_end(key)
-        return self._cases[key]
+                self._held[key] = self._prepare(database, context, gold)
+        self._held.move_to_end(key)
+        if (ground := key[:2]) in self._held:  # used with it: a case goes before the ground that it stands on
+            self._held.move_to_end(ground)
+        return self._held[key]
 
     def _prepare(self, database: str | None, context: str, gold: str) -> Case | Stopped:
         try:
@@ -116,21 +119,20 @@ class Bench:
 
     def _ground(self, database: str | None, context: str) -> Ground:
         key = (database, context)
-        if key not in self._grounds:
+        if key not in self._held:
             if database is None:
-                self._grounds[key] = Ground.from_context(context, self._clock, self._allowance)
+                self._held[key] = Ground.from_context(context, self._clock, self._allowance)
             else:
-                self._grounds[key] = Ground.from_file(Path(database), self._clock)
-        self._grounds.move_to_end(key)
-        return self._grounds[key]
+                self._held[key] = Ground.from_file(Path(database), self._clock)
+        self._held.move_to_end(key)
+        return self._held[key]
 
     def _make_room(self) -> None:
-        """Forget the oldest cases, then the oldest grounds, until what is held fits the cache."""
-        if self._cases:
-            key, case = next(reversed(self._cases.items()))  # only the latest can have grown
-            self._sizes[key] = 0 if isinstance(case, Stopped) else case.size
-        while apsw.memory_used() + sum(self._sizes.values()) > self._capacity and (self._cases or self._grounds):
-            key, _ = (self._cases or self._grounds).popitem(last=False)
+        """Forget what was not used for the longest time, until what is held fits the cache."""
+        if isinstance(case := self._held.get(self._latest), Case):  # only the latest can have grown
+            self._sizes[self._latest] = case.size
+        while self._held and apsw.memory_used() + sum(self._sizes.values()) > self._capacity:
+            key, _ = self._held.popitem(last=False)
             self._sizes.pop(key, None)
 
 
