@@ -44,7 +44,7 @@ def distill(
     ] = SECTION.provider,
     base_url: BaseUrl = DEFAULTS.base_url,
     batch_size: Annotated[
-        int, typer.Option(help="Requests in flight at once: a sliding window, no barrier.")
+        int, typer.Option(help="Requests in flight at once: a sliding window, no barrier. vLLM: 256, unless given.")
     ] = SECTION.batch_size,
     rpm: Rpm = SECTION.rpm,
     tpm: Tpm = SECTION.tpm,
@@ -113,7 +113,7 @@ def distill(
 ) -> None:
     """Have a teacher write reasoning and SQL, and prove each query.
 
-    The questions are a dataset's; a query is proven by executing it beside the row's own.
+    The questions are a dataset's; with --validate a query is proven by executing it beside the row's own.
     """
     from sql_rl.configure import load
 

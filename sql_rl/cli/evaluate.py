@@ -66,7 +66,8 @@ def evaluate(
     reasoning_style: ReasoningStyle = SECTION.reasoning_style,
     templates: Templates = None,
     batch_size: Annotated[
-        int, typer.Option(help="Requests in flight at once; prompts in a batch of a local model.")
+        int,
+        typer.Option(help="Requests in flight at once; prompts in a batch of a local model. vLLM: 256, unless given."),
     ] = SECTION.batch_size,
     rpm: Rpm = SECTION.rpm,
     tpm: Tpm = SECTION.tpm,

@@ -36,7 +36,7 @@ NOT_OURS = {
     r": git clone ": "this is the clone",
     r": uv sync": "would change the environment that the tests run in",
     r": uv run (?:pytest|ruff)": "is what runs here, or beside it",
-    r": uv run (?:python -m )?benchmarks": "takes minutes to hours",
+    r": uv run (?:--with \S+ )?(?:python -m )?benchmarks": "takes minutes to hours",
 }
 # Options in the text that are not of our commands.
 ELSEWHERE = {
@@ -44,6 +44,7 @@ ELSEWHERE = {
     "--no-default-groups": "uv",
     "--keep_distinct": "Spider's evaluator",
     "--rows": "benchmarks/engine.py and vllm_gemma.py",
+    "--source": "benchmarks/engine.py and ray_scaling.py",
     "--windows": "benchmarks/engine.py",
     "--runs": "benchmarks/vllm_gemma.py",
     "--piece-seconds": "benchmarks/gpu_path.py",

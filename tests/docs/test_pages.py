@@ -6,9 +6,7 @@ import sys
 import pytest
 from doc_pages import NAMES, ROOT, anchors, blocks, links
 
-from sql_rl.examples import Example
 from sql_rl.judge import Verdict
-from sql_rl.settings import JudgeSettings
 
 
 @pytest.mark.parametrize("page", NAMES)
@@ -32,11 +30,9 @@ def test_readme_has_the_tables_that_the_program_gives():
 async def test_the_judge_as_its_page_shows_it():
     shown = next(block.text for block in blocks("docs/judge.md") if block.language == "python")
     body = "".join(f"    {line}\n" for line in shown.splitlines())
-    program = f"async def shown(settings, example, sql, another):\n{body}    return locals()\n"
+    program = f"async def shown():\n{body}    return locals()\n"
     names: dict = {}
     exec(program, names)
-    context = "CREATE TABLE shop (town TEXT); INSERT INTO shop VALUES ('Ulm'), ('Bonn')"
-    example = Example(row=0, id="1", question="How many shops?", context=context, gold="SELECT count(*) FROM shop")
-    got = await names["shown"](JudgeSettings(workers=1), example, "SELECT count(town) FROM shop", "SELECT 2")
+    got = await names["shown"]()
     assert got["judgement"].verdict in (Verdict.MATCH, Verdict.LUCKY)
     assert got["table"].rows == ((2,),)
