@@ -56,7 +56,8 @@ class ChatServer:
 
     respond: instead of all this, (request body, how often this prompt came) -> status, body, headers.
     delay: seconds until an answer; pace: between the pieces of one that is streamed. api_key: what the Authorization
-    header must carry, None for no check.
+    header must carry, None for no check. hold_after: so many answers are given, None for no end; further requests wait
+    for `hang` seconds, and `held` counts them, so that a test knows for sure what is on the wire.
     limits are read when it starts; the gate keeps them, and counts whom it turned away; who was is not `seen`.
     seen: how often each prompt came; answered: how often each got an answer (what a provider would bill).
     """
@@ -67,6 +68,8 @@ class ChatServer:
     delay: float = 0.0
     pace: float = 0.0
     hang: float = 3600.0
+    hold_after: int | None = None
+    held: int = 0
     retry_after: str | None = None
     api_key: str | None = None
     respond: Callable[[dict[str, Any], int], tuple[int, Any, dict[str, str]]] | None = None
@@ -130,6 +133,9 @@ class ChatServer:
         if self.keep_bodies:
             self.bodies.append(body)
         await asyncio.sleep(self.delay)
+        if self.hold_after is not None and self.answered.total() >= self.hold_after:
+            self.held += 1
+            await asyncio.sleep(self.hang)
         if self.respond is not None:
             status, content, headers = self.respond(body, self.seen[prompt])
             if status == 200:

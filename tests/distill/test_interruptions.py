@@ -79,18 +79,16 @@ def test_a_second_signal_stops_at_once_and_keeps_what_was_finished(start, tmp_pa
     def respond(body: dict, visit: int) -> tuple[int, Any, dict]:
         return 200, chat_completion(body, "<think>a</think><sql>SELECT 1</sql>"), {}
 
-    server.respond, server.delay = respond, 0.0
+    server.respond, server.hold_after = respond, 10
     process = start(*asking(server, rows))
-    wait_until(lambda: server.answered.total() >= 10)
-    server.delay = 60.0
-    wait_until(lambda: server.in_flight >= 8)
+    wait_until(lambda: server.held == 8)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.5)
     assert process.poll() is None, "it waits for what is in flight"
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=15)
     assert process.returncode == 3
-    assert len(parts(tmp_path / "out")[0]) >= 10
+    assert len(parts(tmp_path / "out")[0]) == 10
 
 
 def test_the_grace_is_kept_where_no_answer_comes(start, tmp_path: Path, rows: Path, server: ChatServer):

@@ -204,7 +204,7 @@ def test_a_schema_that_fits_into_no_prompt_is_not_asked(
 
 def test_ctrl_c_and_on(run: Run, start, spider: Path, server: ChatServer, tmp_path: Path):
     """Interrupted after some answers: exit 3, no metrics; the same command asks for the rest only."""
-    server.delay = 0.3
+    server.delay = 0.8
     process = start(*asking(server, spider, "--batch-size", 1))
     wait_until(lambda: server.answered.total() >= 2)
     process.send_signal(signal.SIGINT)

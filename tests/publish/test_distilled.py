@@ -75,12 +75,11 @@ def test_shards_go_up_while_the_run_goes_on_and_nothing_twice(
     run: Run, hub: HubServer, hub_environ, clean_environ, command, chat_server: ChatServer, tmp_path: Path
 ):
     rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(40)])
-    chat_server.answers, chat_server.delay = {row(i)["sql_prompt"]: row(i)["sql"] for i in range(40)}, 0.1
+    chat_server.answers, chat_server.hold_after = {row(i)["sql_prompt"]: row(i)["sql"] for i in range(40)}, 24
     arguments = asking(chat_server, rows, "--publish", "--publish-repo-id", "rows", "--batch-size", 4)
     environ = hub_environ | {"SQL_RL_DISTILL_SHARD_ROWS": "10"}
     process = subprocess.Popen(command(*arguments), cwd=tmp_path, env=clean_environ | environ)
-    wait_until(lambda: chat_server.answered.total() >= 24)
-    chat_server.delay = 3600.0
+    wait_until(lambda: chat_server.held == 4)
     name = "data/train-00001.parquet"
     wait_until(lambda: name in hub.repo("me/rows").head.files)
     assert process.poll() is None, "the run is still going"
@@ -91,7 +90,7 @@ def test_shards_go_up_while_the_run_goes_on_and_nothing_twice(
     process.kill()
     process.wait()
 
-    chat_server.delay = 0.0
+    chat_server.hold_after = None
     edited = head["README.md"].decode().replace("## Limits", "## Limits, as I see them") + "\nBy hand.\n"
     stale = {"data/train-00009.parquet": b"older", "README.md": edited.encode()}
     hub.repo("me/rows").add("by hand", stale, [], None)
