@@ -15,7 +15,8 @@ class ServerLimits:
     at_once: requests that are taken in; more are refused at once. workers: requests that are worked on; more wait, so
     that throughput rises no further. rpm: requests a minute, in a bucket like OpenAI's; `left` of them at the start;
     with `headers` each answer tells what is left. closed: in the first so many of each two seconds everybody is
-    turned away, every other time with a Retry-After.
+    turned away, every other time with a Retry-After. burst: of every 200 requests the last so many are turned away,
+    every other time with a Retry-After: their share is the same however fast the client is.
     """
 
     at_once: int | None = None
@@ -24,20 +25,26 @@ class ServerLimits:
     left: int | None = None
     headers: bool = True
     closed: float = 0.0
+    burst: int = 0
 
 
 class Gate:
-    """Keeps the limits of one server. refused: requests that were turned away."""
+    """Keeps the limits of one server. asked: all requests; refused: those that were turned away."""
 
     def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._workers = asyncio.Semaphore(limits.workers) if limits.workers else None
         now = asyncio.get_running_loop().time()
         self._bucket = Bucket(limits.rpm, limits.rpm / 60, limits.left, now) if limits.rpm else None
-        self.refused = 0
+        self.asked = self.refused = 0
 
     def refusal(self, in_flight: int, now: float) -> tuple[str, dict[str, str]] | None:
         """Why a request is turned away, and the headers that say so; None where it is let in and counted."""
+        bursts, place = divmod(self.asked, 200)
+        self.asked += 1
+        if place >= 200 - self._limits.burst:
+            self.refused += 1
+            return "Slow down.", {"Retry-After": "0.1"} if bursts % 2 else {}
         if self._limits.at_once is not None and in_flight > self._limits.at_once:
             self.refused += 1
             return "Too many requests at once.", {}

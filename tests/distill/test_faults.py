@@ -14,16 +14,16 @@ from sql_rl.testing.server_limits import ServerLimits
 MIX = Faults(error_400=0.03, error_500=0.05, reset=0.05, stall=0.02, torn=0.02, empty=0.03, truncated=0.02)
 
 
-def test_faults_cost_no_row_and_no_request_is_paid_twice(run: Run, tmp_path: Path, closing_server: ChatServer):
-    """Beside the mix, everybody is turned away for 0.2 s of every 2 s, every other time with a Retry-After."""
-    rows, server = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(2000)]), closing_server
+def test_faults_cost_no_row_and_no_request_is_paid_twice(run: Run, tmp_path: Path, faulty_server: ChatServer):
+    """Beside the mix, one in ten requests is turned away with a 429, in bursts with and without a Retry-After."""
+    rows, server = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(2000)]), faulty_server
     options = ("--batch-size", 64, "--retries", 1, "--show-gold", "never")
     ended = run(*asking(server, rows, *options), SQL_RL_REQUEST_TIMEOUT="3")
     assert ended.returncode == 0, ended.stderr
     kept, rejected, summary = parts(tmp_path / "out")
     met = Counter(MIX.of(prompt) for prompt in server.seen)
     assert len(met) == 8, "every fault was met"
-    assert server.gate.refused > 64, "and closed doors"
+    assert server.gate.refused >= 200, "and eleven bursts of 20 at least: 2,000 rows take over 2,200 requests"
     assert len(kept) == summary["accepted"] == 2000 - met["error_400"] - met["empty"] - met["truncated"]
     assert Counter(r["id"] for r in kept + rejected) == Counter(range(2000))
     for prompt, times in server.seen.items():
@@ -34,11 +34,11 @@ def test_faults_cost_no_row_and_no_request_is_paid_twice(run: Run, tmp_path: Pat
 
 
 @pytest.fixture
-def closing_server(server: ChatServer) -> Iterator[ChatServer]:
-    """It does to a request what MIX says, and closes now and then."""
-    closing = ChatServer(answers=server.answers, faults=MIX, limits=ServerLimits(closed=0.2), delay=0.02)
-    with closing.running():
-        yield closing
+def faulty_server(server: ChatServer) -> Iterator[ChatServer]:
+    """It does to a request what MIX says, and turns 20 in a row of each 200 away."""
+    faulty = ChatServer(answers=server.answers, faults=MIX, limits=ServerLimits(burst=20), delay=0.02)
+    with faulty.running():
+        yield faulty
 
 
 ENDS = {
