@@ -42,23 +42,28 @@ def student() -> Student:
 @pytest.fixture(scope="session")
 def trained() -> Student:
     """A micro student that has learned one answer by heart, whatever it is asked."""
+    student = make_micro(seed=2)
+    learn(student, ANSWER, steps=80, learning_rate=2e-3)
+    return student
+
+
+def learn(student: Student, answer: str, steps: int, learning_rate: float) -> None:
+    """Teaches an answer by heart, by what of the student's weights is trained."""
     import torch
 
     from sql_rl.students.chat_template import render_completion, render_prompt
 
-    student = make_micro(seed=2)
-    optimizer = torch.optim.AdamW(student.model.parameters(), lr=2e-3)
+    optimizer = torch.optim.AdamW([p for p in student.model.parameters() if p.requires_grad], lr=learning_rate)
     rendered = [render_prompt(student.tokenizer, p) for p in PROMPTS[:4]]
-    answer = student.tokenizer(render_completion(student.tokenizer, rendered[0], ANSWER))["input_ids"]
-    for step in range(80):
+    ending = student.tokenizer(render_completion(student.tokenizer, rendered[0], answer))["input_ids"]
+    for step in range(steps):
         start = student.tokenizer(rendered[step % 4])["input_ids"]
-        ids = torch.tensor([start + answer])
-        labels = torch.tensor([[-100] * len(start) + answer])
+        ids = torch.tensor([start + ending])
+        labels = torch.tensor([[-100] * len(start) + ending])
         loss = student.model(input_ids=ids, labels=labels).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    return student
 
 
 @pytest.fixture(scope="session")

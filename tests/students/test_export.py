@@ -4,24 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
-from students.conftest import ANSWER, PROMPTS
+from students.conftest import ANSWER, PROMPTS, learn
 
 from sql_rl.errors import SqlRlError
+from sql_rl.prompts import completion
 from sql_rl.students import Student, StudentSpec, open_student
 from sql_rl.students.export import verify
 from sql_rl.students.inference import LocalModel
 
+OTHER_ANSWER = completion("Add up the numbers.", "SELECT SUM(id) FROM towns")
+
 
 @pytest.fixture(scope="module")
 def adapted(folder: Path) -> Student:
-    """A student with an adapter that says something else than its base."""
-    import torch
-
+    """A student with an adapter that has learned to say something else than its base, and is sure of it."""
     student = open_student(StudentSpec(model=str(folder), lora_rank=4))
-    with torch.no_grad():
-        for name, parameter in student.model.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(0, 0.3, generator=torch.Generator().manual_seed(1))
+    learn(student, OTHER_ANSWER, steps=80, learning_rate=5e-3)
     return student
 
 
@@ -36,7 +34,7 @@ def exported(adapted: Student, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_merged_weights_are_the_student(adapted: Student, exported: Path) -> None:
     found = verify(adapted, exported / "merged", PROMPTS, 16)
     assert (found.prompts, found.skipped) == (len(PROMPTS), "")
-    assert found.identical >= len(PROMPTS) - 2  # rounded to 16 bits, a near tie may fall the other way
+    assert found.identical == len(PROMPTS)
     assert found.gap < 0.02
 
 
