@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,26 +35,47 @@ WORKER = textwrap.dedent(
             elif word == "huge": write.write(b"\\xff\\xff\\xff\\xff"); write.flush(); time.sleep(60)
             elif word.startswith("@"): send(word.encode())
             elif word.startswith("sleep"): time.sleep(float(word[5:]))
+            elif word.startswith("/"):
+                while not os.path.exists(word): time.sleep(0.01)
         send(str(os.getpid()).encode())
     """
 )
 COMMAND = [sys.executable, "-S", "-c", WORKER]
 
 
-async def test_requests_of_one_key_go_to_one_worker_and_all_workers_work():
-    async with Pool(COMMAND, size=2, seconds=5) as pool:
-        await asyncio.gather(*(pool.call(key, b"sleep0.3") for key in "ab"))
-        replies = await asyncio.gather(*(pool.call(key, b"sleep0.01") for _ in range(20) for key in "ab"))
-    a, b = set(replies[::2]), set(replies[1::2])
-    assert len(a | b) == 2
-    assert max(replies[::2].count(reply) for reply in a) >= 19  # the other one may help at the very end
-    assert max(replies[1::2].count(reply) for reply in b) >= 19
+async def until(condition: Callable[[], bool]) -> None:
+    """The pool tells nobody what it does: it is looked at."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
-async def test_an_idle_worker_helps_with_anothers_key():
-    async with Pool(COMMAND, size=2, seconds=5) as pool:
-        await asyncio.gather(*(pool.call(key, b"sleep0.3") for key in "ab"))
-        assert len(set(await asyncio.gather(*(pool.call("a", b"sleep0.2") for _ in range(4))))) == 2
+async def test_a_worker_takes_its_own_key_first_then_one_that_nobody_works_on_then_helps(tmp_path: Path):
+    """Two are held; one is let go. What it takes last was asked first."""
+    served = []
+
+    async def call(key: str) -> None:
+        await pool.call(key, b"")
+        served.append(key)
+
+    async with Pool(COMMAND, size=2, seconds=60) as pool:
+        held = [asyncio.create_task(pool.call(key, str(tmp_path / key).encode())) for key in "ab"]
+        await until(lambda: len(pool._busy) == 2)
+        others = asyncio.gather(*map(call, "aaccbb"))
+        (tmp_path / "b").touch()
+        await others
+        assert served == [*"bbccaa"]
+        (tmp_path / "a").touch()
+        assert len(set(await asyncio.gather(*held))) == 2
+
+
+async def test_an_idle_worker_helps_with_anothers_key(tmp_path: Path):
+    async with Pool(COMMAND, size=2, seconds=60) as pool:
+        gate = str(tmp_path / "gate").encode()
+        held, other = (asyncio.create_task(pool.call("a", order)) for order in (gate, b""))
+        await other
+        (tmp_path / "gate").touch()
+        assert await held != await other
 
 
 @pytest.mark.parametrize(
@@ -69,7 +91,7 @@ async def test_an_idle_worker_helps_with_anothers_key():
     ],
 )
 async def test_a_lost_worker_costs_its_own_request_and_no_other(order, phase, hung, said):
-    async with Pool(COMMAND, size=1, seconds=0.3) as pool:
+    async with Pool(COMMAND, size=1, seconds=1.0 if hung else 60) as pool:
         first = await pool.call("k", b"")
         lost, *others = await asyncio.gather(
             pool.call("k", order), *(pool.call("k", b"") for _ in range(5)), return_exceptions=True
@@ -81,8 +103,8 @@ async def test_a_lost_worker_costs_its_own_request_and_no_other(order, phase, hu
 
 
 async def test_each_phase_has_time_of_its_own():
-    async with Pool(COMMAND, size=1, seconds=0.5) as pool:
-        assert await pool.call("k", b"sleep0.3 @setup sleep0.3 @query sleep0.3")
+    async with Pool(COMMAND, size=1, seconds=1.5) as pool:
+        assert await pool.call("k", b"sleep0.6 @setup sleep0.6 @query sleep0.6")
 
 
 def test_a_worker_that_dies_before_it_is_asked_is_lost_on_uvloop_too():
@@ -102,18 +124,17 @@ def test_a_worker_that_dies_before_it_is_asked_is_lost_on_uvloop_too():
 
 
 async def test_a_replacement_has_already_started():
-    async with Pool([*COMMAND[:-1], "import time; time.sleep(0.5)\n" + WORKER], size=1, seconds=0.2) as pool:
+    async with Pool(COMMAND, size=1, seconds=60) as pool:
         await pool.call("k", b"")
-        await asyncio.sleep(0.8)  # the spare starts meanwhile
+        await until(lambda: len(pool._processes) == 2)
+        started = {str(process.pid).encode() for process in pool._processes}
         with pytest.raises(WorkerLost):
             await pool.call("k", b"die")
-        started = time.monotonic()
-        await pool.call("k", b"")
-        assert time.monotonic() - started < 0.4
+        assert await pool.call("k", b"") in started
 
 
 async def test_a_caller_that_gives_up_disturbs_nobody():
-    async with Pool(COMMAND, size=1, seconds=5) as pool:
+    async with Pool(COMMAND, size=1, seconds=60) as pool:
         impatient = asyncio.create_task(pool.call("k", b"sleep0.3"))
         patient = asyncio.create_task(pool.call("k", b""))
         await asyncio.sleep(0.1)
@@ -121,23 +142,24 @@ async def test_a_caller_that_gives_up_disturbs_nobody():
         assert await patient
 
 
-async def test_what_nobody_waits_for_is_not_worked_on():
-    async with Pool(COMMAND, size=1, seconds=5) as pool:
-        await pool.call("k", b"")
-        asked = [asyncio.create_task(pool.call("k", b"sleep0.3")) for _ in range(10)]
+async def test_what_nobody_waits_for_is_not_worked_on(tmp_path: Path):
+    async with Pool(COMMAND, size=1, seconds=10) as pool:
+        busy = asyncio.create_task(pool.call("k", str(tmp_path / "gate").encode()))
+        asked = [asyncio.create_task(pool.call("k", str(tmp_path / "never").encode())) for _ in range(5)]
         await asyncio.sleep(0.05)
         for task in asked:
             task.cancel()
-        started = time.monotonic()
-        assert await pool.call("k", b"")
-        assert time.monotonic() - started < 0.6
+        (tmp_path / "gate").touch()
+        assert await busy == await pool.call("k", b""), "else it would have been lost over the first of them"
 
 
 async def test_an_idle_worker_that_somebody_kills_is_replaced():
-    async with Pool(COMMAND, size=1, seconds=5) as pool:
+    async with Pool(COMMAND, size=1, seconds=60) as pool:
         for _ in range(3):  # the worker, then the spare that took its place, then the next
-            os.kill(int(await pool.call("k", b"")), signal.SIGKILL)
-            await asyncio.sleep(0.2)
+            pid = int(await pool.call("k", b""))
+            os.kill(pid, signal.SIGKILL)
+            [killed] = [process for process in pool._processes if process.pid == pid]
+            await killed.wait()
         assert await pool.call("k", b"")
 
 
@@ -195,8 +217,8 @@ def test_workers_die_with_their_parent(with_signal):
     assert len(workers) >= 2
     assert all(map(is_alive, workers))
     os.kill(parent.pid, with_signal)
-    parent.communicate(timeout=10)
-    deadline = time.monotonic() + 3
+    parent.communicate(timeout=60)
+    deadline = time.monotonic() + 30
     while any(map(is_alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(map(is_alive, workers))
@@ -205,13 +227,11 @@ def test_workers_die_with_their_parent(with_signal):
 async def test_leaving_the_judge_ends_what_is_under_way():
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     example = Example(row=0, id="0", question="?", context="", gold="SELECT 1")
-    started = time.monotonic()
-    async with Judge(JudgeSettings(workers=1, seconds=30, steps=10**12)) as judge:
+    async with Judge(JudgeSettings(workers=1, seconds=600, steps=10**12)) as judge:
         hanging = asyncio.create_task(judge.judge(example, endless))
         await asyncio.sleep(1)
     with pytest.raises(asyncio.CancelledError):
         await hanging
-    assert time.monotonic() - started < 5
 
 
 def test_who_asks_the_judge_loads_no_database_and_no_parser():
