@@ -57,7 +57,7 @@ class ChatServer:
     respond: instead of all this, (request body, how often this prompt came) -> status, body, headers.
     delay: seconds until an answer; pace: between the pieces of one that is streamed. api_key: what the Authorization
     header must carry, None for no check. hold_after: so many answers are given, None for no end; further requests wait
-    for `hang` seconds, and `held` counts them, so that a test knows for sure what is on the wire.
+    until it is raised, and `held` counts them, so that a test knows for sure what is on the wire.
     limits are read when it starts; the gate keeps them, and counts whom it turned away; who was is not `seen`.
     seen: how often each prompt came; answered: how often each got an answer (what a provider would bill).
     """
@@ -133,9 +133,11 @@ class ChatServer:
         if self.keep_bodies:
             self.bodies.append(body)
         await asyncio.sleep(self.delay)
-        if self.hold_after is not None and self.answered.total() >= self.hold_after:
+        if self._holds():
             self.held += 1
-            await asyncio.sleep(self.hang)
+            while self._holds():  # noqa: ASYNC110 (it is raised from another thread)
+                await asyncio.sleep(0.01)
+            self.held -= 1
         if self.respond is not None:
             status, content, headers = self.respond(body, self.seen[prompt])
             if status == 200:
@@ -149,6 +151,9 @@ class ChatServer:
         self.answered[prompt] += 1
         content = chat_completion(body, self._text(prompt))
         return await stream(request, content, self.pace) if body.get("stream") else web.json_response(content)
+
+    def _holds(self) -> bool:
+        return self.hold_after is not None and self.answered.total() >= self.hold_after
 
     def _text(self, prompt: str) -> str:
         question = prompt.rpartition("Question: ")[2].strip()
