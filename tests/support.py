@@ -65,7 +65,7 @@ def check_whole(folder: Path, rows: int) -> None:
     assert (rejected, summary["rows"], summary["requests"]) == ([], rows, rows)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it does not come to that"

@@ -173,7 +173,7 @@ def test_ten_million_rows_stay_in_the_server(db: Database, tmp_path: Path):
 def test_a_lost_connection_is_told_and_opened_again(db: Database, admin: psycopg.Connection):
     assert fetch(db, "SELECT 1", 1, 5).rows == [(1,)]
     admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sql-rl chat'")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while admin.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'sql-rl chat'").fetchall():
         assert time.monotonic() < deadline
     with pytest.raises(QueryError) as caught:

@@ -58,16 +58,18 @@ def completions_in(folder: Path) -> int:
 def test_a_signal_drains_and_loses_nothing(run: Run, start, tmp_path: Path, server: ChatServer, signum: signal.Signals):
     rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(100)])
     wanted = unbroken(run, tmp_path, server, rows)
-    server.delay = 0.2
+    server.hold_after = 20
     process = start(*asking(server, rows))
-    wait_until(lambda: server.answered.total() >= 20)
+    wait_until(lambda: server.held == 8)
     process.send_signal(signum)
-    _, said = process.communicate(timeout=20)
+    assert any("finishing what is in flight" in line for line in process.stderr)
+    server.hold_after = None
+    _, said = process.communicate(timeout=180)
     assert process.returncode == 3
     assert said.splitlines()[-1] == f"error: stopped by {signum.name}; the same command carries on"
     kept, _, summary = parts(tmp_path / "out")
-    assert len(kept) == server.answered.total(), "every paid answer is in the dataset"
-    assert summary["remaining"] == 100 - len(kept) > 0
+    assert len(kept) == server.answered.total() == 28, "every paid answer is in the dataset"
+    assert summary["remaining"] == 72
     assert run(*asking(server, rows)).returncode == 0
     assert files(tmp_path / "out") == wanted
     assert all(n == 1 for n in server.answered.values()), "nothing was paid twice"
@@ -86,20 +88,20 @@ def test_a_second_signal_stops_at_once_and_keeps_what_was_finished(start, tmp_pa
     time.sleep(0.5)
     assert process.poll() is None, "it waits for what is in flight"
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=15)
+    process.communicate(timeout=180)
     assert process.returncode == 3
     assert len(parts(tmp_path / "out")[0]) == 10
 
 
 def test_the_grace_is_kept_where_no_answer_comes(start, tmp_path: Path, rows: Path, server: ChatServer):
-    server.delay = 60.0
+    server.delay = 3600.0
     process = start(*asking(server, rows), SQL_RL_DISTILL_GRACE="1")
     wait_until(lambda: server.in_flight >= 8)
     process.terminate()
     told = time.monotonic()
-    process.communicate(timeout=15)
+    process.communicate(timeout=180)
     assert process.returncode == 3
-    assert 1.0 <= time.monotonic() - told < 6.0, "the grace, and the writing of a dataset"
+    assert 1.0 <= time.monotonic() - told < 60.0, "the grace, and the writing of a dataset, on a machine that is busy"
 
 
 def test_a_second_run_of_the_same_folder_is_kept_out(run: Run, start, tmp_path: Path, rows: Path, server: ChatServer):

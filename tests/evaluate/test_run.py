@@ -204,18 +204,19 @@ def test_a_schema_that_fits_into_no_prompt_is_not_asked(
 
 def test_ctrl_c_and_on(run: Run, start, spider: Path, server: ChatServer, tmp_path: Path):
     """Interrupted after some answers: exit 3, no metrics; the same command asks for the rest only."""
-    server.delay = 0.8
+    server.hold_after = 2
     process = start(*asking(server, spider, "--batch-size", 1))
-    wait_until(lambda: server.answered.total() >= 2)
+    wait_until(lambda: server.held == 1)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    assert any("finishing what is in flight" in line for line in process.stderr)
+    server.hold_after = None
+    _, said = process.communicate(timeout=180)
     assert process.returncode == 3
     assert said.splitlines()[-1] == "error: stopped by SIGINT; the same command carries on"
     summary = json.loads((tmp_path / "out/run.json").read_text())
     assert summary["status"] == "stopped"
-    assert summary["remaining"] == 6 - server.answered.total()
+    assert summary["remaining"] == 6 - server.answered.total() == 3
     assert not (tmp_path / "out/metrics.json").exists()
-    server.delay = 0.0
     assert run(*asking(server, spider)).returncode == 0
     assert server.answered.total() == 6
     assert sum(r["suite"] for r in results(tmp_path / "out")) == 6

@@ -22,7 +22,7 @@ def example(gold: str, context: str = CONTEXT) -> Example:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def judge():
-    async with Judge(JudgeSettings(workers=2, seconds=2.0)) as judge:
+    async with Judge(JudgeSettings(workers=2, seconds=4.0)) as judge:
         yield judge
 
 

@@ -41,14 +41,14 @@ class Echo:
         texts = [prompt[-1]["content"] for prompt in prompts]
         self.batches.append(texts)
         self.told.append((temperature, list(seed)))
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if self.fails:
             raise self.fails
         return [Generation(t, len(t), 1, "context" if t == "too long" else "stop") for t in texts]
 
 
 async def until(condition) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.001)

@@ -82,7 +82,7 @@ from sql_rl.distill.cluster.shards import Shard
 from sql_rl.distill.plan import plan, rows_of
 
 async def orphan(url, rows):
-    worker.DRIVER_SILENT = 1.0
+    worker.DRIVER_SILENT = 4.0
     flags = {"dataset_repo_id": rows, "output_dir": "out", "validate": True}
     settings, secrets = load({"base_url": url, **{f"distill.{name}": value for name, value in flags.items()}})
     run = plan(settings)
@@ -107,7 +107,7 @@ def test_without_a_driver_it_ends_itself_and_keeps_what_it_has(
     ended = subprocess.run(
         [sys.executable, "-c", ORPHAN, chat_server.url, str(rows)],
         cwd=tmp_path, env=clean_environ | {"API_KEY": "k", "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (1, "no driver any more: this worker ends\n")
     lines = Intake(tmp_path / "out" / "workers" / "a.jsonl").take_in(journal)
