@@ -38,6 +38,9 @@ async def cluster(least_cpus: int) -> AsyncIterator[list[Node]]:
     """
     # Before the import: read then. Nothing of this run is reported, shown on a dashboard or mixed into our output.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # else what it says of a dead worker is on stdout, and no option's
+    # Under `uv run` each worker would get a copy of this folder, and an environment of its own made there.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     address = os.environ.get("RAY_ADDRESS") or "local"
     own = address == "local"

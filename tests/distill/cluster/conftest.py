@@ -28,6 +28,7 @@ sys.stdin.read()
 def cluster() -> Iterator[str]:
     """The address of a cluster of two CPUs."""
     pipe, environ = subprocess.PIPE, {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else the project is packed for workers that this driver never has
     command = [sys.executable, "-c", CLUSTER]
     with subprocess.Popen(command, env=os.environ | environ, stdin=pipe, stdout=pipe, text=True) as process:
         yield process.stdout.readline().strip()

@@ -3,9 +3,11 @@
 One cluster (conftest.py) serves all tests but the last, which lets the program start its own.
 """
 
+import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +25,7 @@ from sql_rl.testing.chat_server import ChatServer, Faults
 pytest.importorskip("ray")
 pytestmark = pytest.mark.xdist_group("ray")  # In one process, so that what they share is made once.
 
+ROOT = Path(__file__).parents[3]
 TWO = ("--use-ray", "--ray-workers", 2)
 
 
@@ -100,14 +103,15 @@ def prompt_of(body: dict[str, Any]) -> str:
 def test_a_worker_that_is_killed_costs_what_it_had_on_the_wire(start, tmp_path: Path, server: ChatServer):
     rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(200)])
     server.hold_after = 60
-    process = start(*asking(server, rows, "--batch-size", 16, *TWO))
+    process = start(*asking(server, rows, "--batch-size", 16, "--json", *TWO))
     wait_until(lambda: server.held == 16)
     killed, *others = workers(tmp_path / "out")
     assert len(others) == 1
     killed.kill()
     server.hold_after = None
-    _, said = process.communicate(timeout=180)
+    told, said = process.communicate(timeout=180)
     assert process.returncode == 0, said
+    assert json.loads(told)["accepted"] == 200, "of what Ray says of it, nothing is on stdout"
     assert "was lost" in said
     check_whole(tmp_path / "out", 200)
     assert server.answered.total() - 200 <= 8, "at most what one worker had on the wire was paid twice"
@@ -162,6 +166,21 @@ def test_a_signal_drains_all_workers(run: Run, start, tmp_path: Path, server: Ch
     assert run(*asking(server, rows)).returncode == 0, "here without Ray"
     check_whole(tmp_path / "out", 200)
     assert server.answered.total() == 200, "nothing was paid twice"
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
+def test_under_uv_run_workers_have_the_environment_that_is_there(
+    tmp_path: Path, rows: Path, clean_environ: dict[str, str]
+):
+    """Ray itself would pack the working directory, and make another one with uv on each node."""
+    uv = ("uv", "run", "--no-sync", "--project", str(ROOT), "python", str(ROOT / "main.py"))
+    options = ("--provider", "offline", "--dataset-repo-id", rows, "--output-dir", "out", *TWO)
+    asked = [*uv, "distill", *map(str, options)]
+    ended = subprocess.run(
+        asked, cwd=tmp_path, env=clean_environ, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert len(parts(tmp_path / "out")[0]) == 40
 
 
 def test_the_cap_is_shared_out_and_never_passed(run: Run, tmp_path: Path, server: ChatServer):
