@@ -7,6 +7,7 @@ others, and another worker is hired in its place. The run's own journal is writt
 import asyncio
 import dataclasses
 import sys
+import time
 from contextlib import suppress
 from secrets import token_hex
 
@@ -135,8 +136,8 @@ class _Crew:
         while in_a_row < LOST_IN_A_ROW and await self.shards.wanted():
             hired = None
             try:
-                hired = await self._hire(number)
-                await self._serve(hired)
+                if hired := await self._hire(number):
+                    await self._serve(hired)
                 return
             except SqlRlError as error:
                 self._stop.set(error)
@@ -153,15 +154,22 @@ class _Crew:
                 if hired:
                     await self._part_from(hired)
 
-    async def _hire(self, number: int) -> Hired:
-        """A worker that is ready. Raises Lost, or the SqlRlError for which it cannot work."""
+    async def _hire(self, number: int) -> Hired | None:
+        """A worker that is ready; None where the others were through before the cluster had room for it.
+
+        Raises Lost, or the SqlRlError for which it cannot work.
+        """
         hired = Hired(f"{self._token}-{len(self._intakes)}", self._run.folder.workers, self._layout)
         self._intakes.append(hired.intake)
         self._hiring.add(hired)
         part = dataclasses.replace(self._run, settings=share(self._run.settings, self._layout, number))
+        deadline = time.monotonic() + PLACED_WITHIN
         try:
-            while not await hired.is_placed(PLACED_WITHIN):
-                if not self._placed:
+            while not await hired.is_placed(BEAT):
+                if self.shards.over:
+                    hired.kill()
+                    return None
+                if not self._placed and time.monotonic() > deadline:
                     raise SqlRlError(
                         f"--use-ray: the cluster found no room for a worker ({self._layout}) in {PLACED_WITHIN:g} s"
                     )

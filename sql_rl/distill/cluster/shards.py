@@ -92,7 +92,13 @@ class Shards:
         self._number = 0
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._ended = False
         self.size = 1
+
+    @property
+    def over(self) -> bool:
+        """Nothing is out, and nothing will be handed out any more."""
+        return not self._out and (self._ended or self._enough())
 
     async def wanted(self) -> bool:
         """Waits until there is a shard to take; False where there will be none."""
@@ -132,6 +138,7 @@ class Shards:
             if self._ready is not None:
                 return not self._enough()
             if not self._out and not self._returned:
+                self._ended = True
                 return False
             await self._changed.wait()
         return False

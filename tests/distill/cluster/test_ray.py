@@ -3,6 +3,7 @@
 One cluster (conftest.py) serves all tests but the last, which lets the program start its own.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -17,9 +18,11 @@ import psutil
 import pytest
 from support import Run, asking, check_whole, files, parts, row, wait_until, write_rows
 
-from sql_rl.configure import load
+from sql_rl.configure import Secrets, load
 from sql_rl.distill.cluster import hired
+from sql_rl.distill.cluster.hired import Hired
 from sql_rl.distill.run import distill
+from sql_rl.settings import Settings
 from sql_rl.testing.chat_server import ChatServer, Faults
 
 pytest.importorskip("ray")
@@ -122,13 +125,7 @@ def test_a_worker_that_falls_silent_is_lost(
 ):
     """It is stopped, not killed: only its silence tells. The test waits two seconds for it instead of sixty."""
     monkeypatch.setattr(hired, "SILENT", 2.0)
-    monkeypatch.setenv("RAY_ADDRESS", cluster)
-    monkeypatch.setenv("API_KEY", "k")
-    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(100)])
-    flags = {"dataset_repo_id": str(rows), "limit": 100, "output_dir": str(tmp_path / "out"), "use_ray": True}
-    settings, secrets = load(
-        {"base_url": server.url, **{f"distill.{k}": v for k, v in {**flags, "ray_workers": 2}.items()}}
-    )
+    settings, secrets = in_this_process(cluster, tmp_path, server, monkeypatch)
     server.hold_after = 30
 
     def stop_one() -> None:
@@ -142,6 +139,37 @@ def test_a_worker_that_falls_silent_is_lost(
         stopping.result()
     check_whole(tmp_path / "out", 100)
     assert "nothing was heard of it for 2 s" in capsys.readouterr().err
+
+
+def in_this_process(
+    cluster: str, tmp_path: Path, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Settings, Secrets]:
+    """The settings of a run over a hundred rows with two workers, for tests that change its driver."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster)
+    monkeypatch.setenv("API_KEY", "k")
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(100)])
+    flags = {"dataset_repo_id": str(rows), "limit": 100, "output_dir": str(tmp_path / "out"), "use_ray": True}
+    return load({"base_url": server.url, **{f"distill.{k}": v for k, v in {**flags, "ray_workers": 2}.items()}})
+
+
+def test_a_worker_for_which_there_is_never_room_is_not_waited_for(
+    cluster: str, tmp_path: Path, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+):
+    """As where somebody else's job takes what the cluster has. The first one does it all."""
+    waited, placed = [], Hired.is_placed
+
+    async def is_placed(self: Hired, within: float) -> bool:
+        if self.name.endswith("-0"):
+            return await placed(self, within)
+        waited.append(within)
+        assert sum(waited) < 120, "all rows are settled, and it still waits"
+        await asyncio.sleep(within)
+        return False
+
+    monkeypatch.setattr(Hired, "is_placed", is_placed)
+    distill(*in_this_process(cluster, tmp_path, server, monkeypatch))
+    check_whole(tmp_path / "out", 100)
+    assert waited
 
 
 def test_a_signal_drains_all_workers(run: Run, start, tmp_path: Path, server: ChatServer):

@@ -78,8 +78,10 @@ async def test_who_waits_gets_what_a_lost_one_had_but_for_what_is_settled(planne
     assert desk.counted == [0, 1, 2, 3]
     waiting = asyncio.create_task(desk.shards.take())
     await asyncio.sleep(0)
+    assert not desk.shards.over
     desk.shards.done(taken.number)
     assert await waiting is None
+    assert desk.shards.over
 
 
 async def test_what_the_journal_knows_of_a_row_that_is_not_settled_goes_along(planned, journal: Journal):
@@ -123,5 +125,8 @@ async def test_enough_is_enough(planned, journal: Journal):
     desk.enough = True
     desk.shards.wake()
     assert await waiting is False
-    desk.shards.lost(shard.number)
+    assert not desk.shards.over, "what is out may come back, and the end with it"
+    for number in range(shard.number, shard.number + 3):
+        desk.shards.lost(number)
     assert await desk.shards.take() is None
+    assert desk.shards.over
