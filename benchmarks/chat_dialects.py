@@ -36,6 +36,8 @@ def main() -> None:
     parser.add_argument("--postgres", help="URI of a server, without a database")
     parser.add_argument("--limit", type=int, help="questions")
     options = parser.parse_args()
+    if not (options.folder / "dev.json").exists():
+        parser.error(f"{options.folder} has no dev.json")
     questions = json.loads((options.folder / "dev.json").read_text())[: options.limit]
     counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as scratch:

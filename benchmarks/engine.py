@@ -32,6 +32,7 @@ from pathlib import Path
 import aiohttp
 
 from sql_rl.distill.limits.gauge import Gauge
+from sql_rl.errors import SqlRlError
 from sql_rl.prompts import load_prompts
 from sql_rl.sources import open_source
 
@@ -66,6 +67,14 @@ def measured(command: list[str]) -> Measured:
         if process.returncode:
             raise RuntimeError(f"{command} ended with {process.returncode}: {said[-2000:]}")
     return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
+
+
+def check_source(source: str) -> None:
+    """Ends the program where its rows cannot be had, before it measures anything."""
+    try:
+        open_source(source, "train", 1)
+    except SqlRlError as error:
+        sys.exit(f"--source {error}: it takes any dataset that distill does")
 
 
 @contextmanager
@@ -203,10 +212,12 @@ def main() -> None:
         case "bare":
             print(asyncio.run(bare(options.url, options.source, options.rows, options.window)))
         case "server":
+            check_source(options.source)
             against_server(options)
         case "memory":
             memory(options)
         case "offline":
+            check_source(options.source)
             offline(options)
 
 

@@ -19,6 +19,7 @@ import contextlib
 import json
 import os
 import statistics
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -197,6 +198,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--soak", type=int, default=10_000, help="judgements of the soak; 0 leaves it out")
     options = parser.parse_args()
+    if not SPIDER.exists():
+        sys.exit(f"{SPIDER} is missing: put Spider dev there")
     examples = dev()
     spent = setups(examples)
     best, every = statistics.median(map(min, spent)), statistics.median(t for times in spent for t in times)

@@ -16,10 +16,9 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
-from engine import ROOT, server
+from engine import ROOT, check_source, server
 
 LOOK = 0.25  # seconds between two looks at the memory
 MB = 2**20
@@ -85,8 +84,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs=2, default=[300, 1300], help="few and many")
     parser.add_argument("--window", type=int, default=64)
     parser.add_argument("--delay", type=float, default=0.1)
-    parser.add_argument("--source", default=str(Path("../shared/data/spider/train_rows.parquet")))
+    parser.add_argument("--source", default="../shared/data/spider/train_rows.parquet")
     options = parser.parse_args()
+    check_source(options.source)
     few, many = options.rows
     ways = {"without Ray": ()} | {f"--ray-workers {n}": ("--use-ray", "--ray-workers", str(n)) for n in (1, 2)}
     print(f"{few} and {many} rows, {options.window} in flight, answers after {options.delay} s")

@@ -167,6 +167,8 @@ def main() -> None:
     if options.make_model:
         make_model(folder)
         return
+    if not GRETEL.exists():
+        sys.exit(f"{GRETEL} is missing: put rows of gretelai/synthetic_text_to_sql there")
     python = make_environment(folder)
     if not (folder / "gemma" / "tokenizer.json").exists():
         subprocess.run((str(python), __file__, str(folder), "--make-model"), env=os.environ | ENVIRON, check=True)
