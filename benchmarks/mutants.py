@@ -4,7 +4,7 @@ The operators follow Tuya et al. 2007, "Mutating database queries", with what te
 (a column for another of its type, DISTINCT, the table of a subquery).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlglot import exp
 
@@ -15,13 +15,19 @@ AGGREGATES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max)
 SET_OPERATIONS = (exp.Union, exp.Intersect, exp.Except)
 
 Edit = tuple[exp.Expression, exp.Expression]  # a node of the query, what stands there instead
+Operator = Callable[[exp.Expression, Schema], Iterator[Edit]]
 
 
 def mutants(tree: exp.Expression, schema: Schema) -> list[tuple[str, str]]:
     """All one-edit mutants of a query in SQLite's dialect: the operator's name and the text, no text twice."""
+    return texts(tree, schema, OPERATORS)
+
+
+def texts(tree: exp.Expression, schema: Schema, operators: Sequence[Operator]) -> list[tuple[str, str]]:
+    """What each operator makes of a query: its name and the text, no text twice and none the query's own."""
     original = tree.sql(dialect="sqlite")
     found: dict[str, str] = {}
-    for operator in OPERATORS:
+    for operator in operators:
         for node, instead in list(operator(tree, schema)):
             text = edited(tree, node, instead).sql(dialect="sqlite")
             if text != original:

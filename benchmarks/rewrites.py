@@ -6,7 +6,7 @@ Each holds on every database that keeps its declared keys. Those that only hold 
 
 from collections.abc import Iterator
 
-from mutants import COMPARISONS, Edit, edited, with_args
+from mutants import COMPARISONS, Edit, texts, with_args
 from sqlglot import exp
 
 from sql_rl.judge.schema import Schema, Table
@@ -17,14 +17,7 @@ OPPOSITE = {exp.EQ: exp.NEQ, exp.NEQ: exp.EQ, exp.LT: exp.GTE, exp.LTE: exp.GT, 
 
 def rewrites(tree: exp.Expression, schema: Schema) -> list[tuple[str, str]]:
     """All single rewrites of a query in SQLite's dialect: the rule's name and the text, no text twice."""
-    original = tree.sql(dialect="sqlite")
-    found: dict[str, str] = {}
-    for rule in RULES:
-        for node, instead in list(rule(tree, schema)):
-            text = edited(tree, node, instead).sql(dialect="sqlite")
-            if text != original:
-                found.setdefault(text, rule.__name__)
-    return [(name, text) for text, name in found.items()]
+    return texts(tree, schema, RULES)
 
 
 def comparisons(tree: exp.Expression) -> Iterator[exp.Binary]:
