@@ -187,7 +187,6 @@ def test_a_signal_drains_all_workers(run: Run, start, tmp_path: Path, server: Ch
         "error: stopped by SIGTERM; the same command carries on",
     ]
     kept, _, summary = parts(tmp_path / "out")
-    assert len(kept) == 38, "what was in flight has ended"
     assert len(kept) == server.answered.total(), "every paid answer is in the dataset"
     assert summary["remaining"] == 200 - len(kept) > 0
     server.delay = 0.0
