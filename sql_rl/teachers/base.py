@@ -87,7 +87,7 @@ class Metered(Protocol):
 
 
 class Refusal(Exception):  # noqa: N818 (a domain word; the request is refused, the run goes on)
-    """This request is refused for what it says (400, 413, 422): asking again would be paid in vain."""
+    """This request is refused for what it says (400, 413, 422): asking again would be in vain."""
 
 
 class Transient(Exception):  # noqa: N818 (a domain word)
@@ -108,3 +108,7 @@ class Throttled(Transient):
 
 class TimedOut(Transient):
     """A server took the request and did not answer in time."""
+
+
+class Unreadable(Transient):
+    """A server answered, and perhaps billed it, with something that is no completion."""

@@ -1,4 +1,4 @@
-"""What an HTTP answer of a chat API means: pure functions from status, headers and body.
+"""What a failed HTTP answer of a chat API means: pure functions from status, headers and body.
 
 Statuses as OpenAI documents them (platform.openai.com/docs/guides/error-codes), with Groq's 498 (flex capacity),
 Anthropic's 529 (overloaded) and 402 of those who want to be paid first (HuggingFace's router, OpenRouter, DeepSeek).
@@ -9,19 +9,21 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from sql_rl.errors import RefusedError, StoppedEarlyError, UsageError
-from sql_rl.teachers.base import Completion, Refusal, Throttled, Transient
+from sql_rl.teachers.base import Refusal, Throttled, Transient
 
 THROTTLED = frozenset({429, 498, 503, 529})
 TRANSIENT = frozenset({408, 409, 425})
 CREDENTIALS = frozenset({401, 403})
+FLAGGED = '"flagged_input"'  # OpenRouter's 403 for a prompt that a moderator does not like
 # Of a 400: no request of this model, or of these settings, will fare better.
-FOR_ALL = frozenset({"model_decommissioned", "model_not_found", "unsupported_value", "unsupported_parameter"})
+FOR_ALL = frozenset(
+    {"model_decommissioned", "model_not_found", "model_not_supported", "unsupported_value", "unsupported_parameter"}
+)
 EXHAUSTED = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 # "on requests per day (RPD): Limit 200, Used 200" (OpenAI), "on tokens per day (TPD): ..." (Groq),
-# "free-models-per-day" (OpenRouter), "GenerateRequestsPerDayPerProject" (Gemini)
+# "free-models-per-day" (OpenRouter), "GenerateRequestsPerDayPerProject" (Gemini, in the details beside its message)
 A_DAY = re.compile(r"per[ _-]?day|daily", re.IGNORECASE)
 # OpenAI says 429 to a request that is larger than a whole minute's tokens: no wait will help it.
 TOO_LARGE = "Request too large"
@@ -36,13 +38,15 @@ def failure(status: int, headers: Mapping[str, str], body: str, url: str, secret
     RefusedError (exit 4) for credentials, StoppedEarlyError (3) for a spent quota or balance, UsageError (2) for a
     URL or a model that is not there. secret: the variable that holds the credential.
     """
-    message, code = _error(body)
+    message, code = error_in(body)
     said = f"{status} from {url}" + (f": {message}" if message else "")
+    if status == 403 and FLAGGED in body:
+        return Refusal(said)
     if status in CREDENTIALS:
         return RefusedError(f"{said}; check {secret} in the environment or .env")
     if status == 402 or code in EXHAUSTED:
         return StoppedEarlyError(f"{said}; the quota is spent: the same command carries on once there is credit")
-    if status == 429 and A_DAY.search(message):
+    if status == 429 and A_DAY.search(body):
         return StoppedEarlyError(f"{said}; the day's quota is spent: the same command carries on tomorrow")
     if status == 429 and message.startswith(TOO_LARGE):
         return Refusal(said)
@@ -66,17 +70,19 @@ def failure(status: int, headers: Mapping[str, str], body: str, url: str, secret
     return Refusal(said)
 
 
-def _error(body: str) -> tuple[str, str]:
+def error_in(body: str) -> tuple[str, str]:
     """Message and code of an error body in OpenAI's form, in vLLM's, or in plain text."""
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return " ".join(body.split())[:300], ""
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], dict):
+        content = content[0]  # Gemini's
     error = content.get("error", content) if isinstance(content, dict) else content
     if not isinstance(error, dict):
-        return _encodable(" ".join(str(error).split())[:300]), ""
+        return encodable(" ".join(str(error).split())[:300]), ""
     message = error.get("message") or error.get("detail") or body
-    return _encodable(" ".join(str(message).split())[:300]), str(error.get("code") or error.get("type") or "")
+    return encodable(" ".join(str(message).split())[:300]), str(error.get("code") or error.get("type") or "")
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -94,26 +100,6 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         return None  # a header that cannot be read is as good as none: the back-off decides
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """JSON may hold half of a surrogate pair (a model cut off in an emoji); no file and no database takes one."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def completion(content: Any) -> Completion:
-    """The Completion in the JSON of a 200 answer. Raises Transient where it is not one: a torn or foreign body."""
-    try:
-        choice = content["choices"][0]
-        message = choice["message"]
-        usage = content.get("usage") or {}
-        return Completion(
-            text=_encodable(message.get("content") or ""),
-            reasoning=_encodable(message.get("reasoning") or message.get("reasoning_content") or "") or None,
-            finish_reason=choice.get("finish_reason") or "",
-            model=_encodable(content.get("model") or ""),
-            prompt_tokens=usage.get("prompt_tokens") or 0,
-            completion_tokens=usage.get("completion_tokens") or 0,
-            cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
-            reasoning_tokens=(usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0,
-        )
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise Transient(f"the answer is not a chat completion: {type(error).__name__}: {error}") from error

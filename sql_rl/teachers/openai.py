@@ -18,8 +18,8 @@ from sql_rl.errors import UsageError
 from sql_rl.runs.handles import allow_connections
 from sql_rl.teachers.base import Completion, Request, TimedOut, Transient
 from sql_rl.teachers.dialects import dialect_of
-from sql_rl.teachers.http import completion, failure
 from sql_rl.teachers.quota import Quotas, quotas
+from sql_rl.teachers.reply import answered
 
 
 class OpenAITeacher:
@@ -78,14 +78,8 @@ class OpenAITeacher:
             self.quotas = None
             raise
         self.quotas = quotas(headers)
-        if status != 200:
-            # Servers repeat the key that they refuse.
-            said = self._secrets.redact(raw.decode("utf-8", "replace"))
-            raise failure(status, headers, said, self._url, self._dialect.secret)
-        try:
-            reply = completion(json.loads(raw))
-        except ValueError as error:
-            raise Transient(f"{self._url}: the answer is not JSON: {error}") from error
+        body = raw.decode("utf-8", "replace")
+        reply = answered(status, headers, body, self._url, self._dialect.secret, self._secrets.redact)
         self._compare_model(reply.model)
         return reply
 

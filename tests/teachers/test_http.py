@@ -7,7 +7,7 @@ import pytest
 
 from sql_rl.errors import RefusedError, StoppedEarlyError, UsageError
 from sql_rl.teachers.base import Refusal, Throttled, Transient
-from sql_rl.teachers.http import completion, failure, retry_after
+from sql_rl.teachers.http import failure, retry_after
 
 URL = "http://h/v1/chat/completions"
 
@@ -120,37 +120,21 @@ def test_retry_after(headers: dict[str, str], seconds: float | None):
     assert retry_after(headers, NOW) == seconds
 
 
-def answer(**message: object) -> dict:
-    return {"model": "m", "choices": [{"message": {"content": "x", **message}, "finish_reason": "stop"}]}
+def test_the_day_is_found_in_the_details():
+    """Gemini's answer at its OpenAI address: a list, and a message that does not tell a day's quota from a minute's."""
+    details = [{"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}]
+    error = {"code": 429, "message": "You exceeded your current quota. Please retry in 36s.", "details": details}
+    day = failure(429, {}, json.dumps([{"error": error}]), URL)
+    assert isinstance(day, StoppedEarlyError)
+    assert "URL: You exceeded" in str(day).replace(URL, "URL")
+    assert isinstance(failure(429, {}, json.dumps([{"error": error | {"details": []}}]), URL), Throttled)
 
 
-@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
-def test_reasoning_by_either_name(name: str):
-    assert completion(answer(**{name: "because"})).reasoning == "because"
-
-
-def test_usage_is_read():
-    usage = {
-        "prompt_tokens": 10,
-        "completion_tokens": 7,
-        "prompt_tokens_details": {"cached_tokens": 4},
-        "completion_tokens_details": {"reasoning_tokens": 5},
-    }
-    read = completion(answer() | {"usage": usage})
-    assert (read.prompt_tokens, read.completion_tokens, read.cached_tokens, read.reasoning_tokens) == (10, 7, 4, 5)
+def test_a_prompt_that_a_moderator_flags_is_no_refused_key():
+    """OpenRouter answers 403 to it."""
+    error = {"code": 403, "message": "Your input was flagged", "metadata": {"reasons": ["x"], "flagged_input": "DROP"}}
+    assert isinstance(failure(403, {}, json.dumps({"error": error}), URL), Refusal)
 
 
 def test_half_a_surrogate_pair_is_replaced():
     assert str(failure(400, {}, '{"error": {"message": "a\\ud83d"}}', URL)).endswith(": a?")
-    read = completion(answer(content="a\ud83d", reasoning="\ude00b"))
-    assert (read.text, read.reasoning) == ("a?", "?b")
-
-
-def test_content_may_be_null():
-    assert completion(answer(content=None)).text == ""
-
-
-@pytest.mark.parametrize("body", [{}, [], None, 3, "x", {"choices": []}, {"choices": [{}]}, {"choices": [None]}])
-def test_a_body_that_is_no_completion_may_be_asked_for_again(body: object):
-    with pytest.raises(Transient, match="not a chat completion"):
-        completion(body)

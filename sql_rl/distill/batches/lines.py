@@ -13,7 +13,7 @@ from typing import Any
 from sql_rl.errors import SqlRlError
 from sql_rl.teachers.base import Completion, Refusal, Transient
 from sql_rl.teachers.batch_api import ENDPOINT
-from sql_rl.teachers.http import completion, failure
+from sql_rl.teachers.reply import answered
 
 Answer = Completion | Refusal | Transient | SqlRlError
 
@@ -46,10 +46,9 @@ def result(line: bytes, price_share: float) -> tuple[str, Answer]:
         key, response = content["custom_id"], content.get("response")
         if response is None:  # never run: the batch expired or was cancelled first
             return key, Transient((content.get("error") or {}).get("message") or "no response")
-        if response["status_code"] == 200:
-            return key, dataclasses.replace(completion(response["body"]), price_share=price_share)
-        return key, failure(response["status_code"], {}, json.dumps(response["body"]), ENDPOINT)
-    except Transient as unreadable:
-        return key, unreadable
+        reply = answered(response["status_code"], {}, json.dumps(response["body"]), ENDPOINT)
+        return key, dataclasses.replace(reply, price_share=price_share)
+    except (Refusal, Transient, SqlRlError) as failure:
+        return key, failure
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a result of a batch: {type(error).__name__}: {error}") from error
