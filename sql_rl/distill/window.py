@@ -15,7 +15,17 @@ from sql_rl.distill.limits.watchdog import Watchdog
 from sql_rl.distill.slots import Slots, Stopped
 from sql_rl.errors import SqlRlError, StoppedEarlyError
 from sql_rl.prompts import estimated_tokens
-from sql_rl.teachers.base import Completion, Metered, Refusal, Request, Teacher, Throttled, TimedOut, Transient
+from sql_rl.teachers.base import (
+    Completion,
+    Metered,
+    Refusal,
+    Request,
+    Teacher,
+    Throttled,
+    TimedOut,
+    Transient,
+    Unreadable,
+)
 
 __all__ = ["GaveUp", "Stopped", "Window"]
 
@@ -23,6 +33,7 @@ FIRST_BACKOFF = 0.5  # seconds; doubled with each try, up to
 LONGEST_BACKOFF = 60.0
 TRIES = 8  # of one request, some two minutes of back-off in all
 TRIES_UNREACHED = 3  # before any request got an answer: a wrong URL should not take minutes to be told
+TRIES_UNREADABLE = 4  # of a request whose answers are none: each of them may be billed
 SPREAD = 0.1  # how much longer than asked for a pause may be
 LONGEST_PAUSE = 3600.0  # seconds; a server that asks for more is left to the next run of the same command
 
@@ -149,7 +160,8 @@ class Window:
 
     def _check(self, failure: Transient, tries: int) -> None:
         """Raises where another try is not worth its wait."""
-        if not self._answers and not failure.connected and tries >= TRIES_UNREACHED:
+        unreadable = isinstance(failure, Unreadable)
+        if not self._answers and (unreadable or not failure.connected) and tries >= TRIES_UNREACHED:
             raise SqlRlError(f"{failure}; is the server running, and --base-url right?") from failure
         if failure.retry_after is not None and failure.retry_after > LONGEST_PAUSE:
             hours = failure.retry_after / 3600
@@ -160,12 +172,15 @@ class Window:
         failing = 0.0 if since is None else asyncio.get_running_loop().time() - since
         if failing >= self._stall_timeout:
             raise StoppedEarlyError(f"{failure}; no answer came for {failing:.0f} s: the same command carries on")
-        if tries >= TRIES:
+        if tries >= (TRIES_UNREADABLE if unreadable else TRIES):
             raise GaveUp(f"{failure} ({tries} tries)") from failure
 
     def _backoff(self, failure: Transient, tries: int) -> float:
-        """Seconds that this request waits. Where the server asked all to pause, it is the first to go after that."""
-        if isinstance(failure, Throttled) and failure.retry_after is not None:
+        """Seconds that this request waits. Where the server asked all to pause, it is the first to go after that.
+
+        But only once: a server that asks for no pause worth the name would refuse all tries within a moment.
+        """
+        if isinstance(failure, Throttled) and failure.retry_after is not None and tries == 1:
             return 0.0
         return backoff(tries, failure.retry_after, self._jitter.random())
 
@@ -173,10 +188,9 @@ class Window:
 def backoff(tries: int, retry_after: float | None, jitter: float) -> float:
     """Seconds before the next try after `tries` failed ones.
 
-    What the server asks for, with up to a second more so that not all come back at once; else exponential with full
-    jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015), never under a quarter. jitter: in [0, 1).
+    Exponential with full jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015), never under a quarter; not less
+    than the server asks for, with up to a second more so that not all come back at once. jitter: in [0, 1).
     """
-    if retry_after is not None:
-        return retry_after + jitter
     ceiling = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (tries - 1))
-    return ceiling * (0.25 + 0.75 * jitter)
+    wait = ceiling * (0.25 + 0.75 * jitter)
+    return wait if retry_after is None else max(wait, retry_after + jitter)

@@ -8,7 +8,7 @@ from window_bench import REPLY, Teacher, first_time, now, request, send_all, vir
 
 from sql_rl.distill.window import TRIES, GaveUp, Stopped, Window, backoff
 from sql_rl.errors import RefusedError, SqlRlError, StoppedEarlyError
-from sql_rl.teachers.base import Completion, Refusal, Request, Throttled, TimedOut, Transient
+from sql_rl.teachers.base import Completion, Refusal, Request, Throttled, TimedOut, Transient, Unreadable
 
 # -- tries ------------------------------------------------------------------------------------------------------------
 
@@ -70,6 +70,33 @@ async def test_a_server_that_was_never_reached_ends_the_run():
 
 
 @virtually
+async def test_answers_that_are_none_end_a_run_that_has_had_no_other():
+    """A base URL that leads to a web page, a proxy that streams: each of them may be billed."""
+    teacher = Teacher(fails=lambda *_: Unreadable("not JSON: <html>"))
+    with pytest.raises(SqlRlError, match="<html>; is the server running, and --base-url right"):
+        await Window(teacher, 1, asyncio.Event()).send(request())
+    assert len(teacher.sent) == 3
+
+
+@virtually
+async def test_answers_that_are_none_are_not_asked_for_as_often_as_none_at_all():
+    teacher = Teacher(fails=lambda r, visit, in_flight: Unreadable("not JSON") if r.example.row else None)
+    window = Window(teacher, 1, asyncio.Event())
+    await window.send(request())
+    with pytest.raises(GaveUp, match=r"not JSON \(4 tries\)"):
+        await window.send(request(1))
+
+
+@pytest.mark.parametrize("failure", [Throttled("429", retry_after=0.0), Transient("503", retry_after=0.0)])
+@virtually
+async def test_a_server_that_asks_for_no_wait_is_waited_for_all_the_same(failure: Transient):
+    """Else its tries are used up within a moment, and every row is lost to the run."""
+    teacher = Teacher(latency=0.001, fails=lambda *_: failure if now() < 20 else None)
+    assert await send_all(Window(teacher, 8, asyncio.Event()), 40) == [REPLY] * 40
+    assert now() < 60
+
+
+@virtually
 async def test_a_server_that_was_reached_is_waited_for():
     gone = Transient("refused", connected=False)
     teacher = Teacher(fails=lambda r, visit, in_flight: gone if r.example.row and visit <= 5 else None)
@@ -87,7 +114,14 @@ async def test_a_server_that_asks_for_hours_is_left_to_the_next_run():
 
 @pytest.mark.parametrize(
     ("tries", "retry_after", "jitter", "seconds"),
-    [(1, None, 0.0, 0.125), (1, None, 1.0, 0.5), (3, None, 1.0, 2.0), (20, None, 1.0, 60.0), (1, 5.0, 0.5, 5.5)],
+    [
+        (1, None, 0.0, 0.125),
+        (1, None, 1.0, 0.5),
+        (3, None, 1.0, 2.0),
+        (20, None, 1.0, 60.0),
+        (1, 5.0, 0.5, 5.5),
+        (5, 0.0, 1.0, 8.0),
+    ],
 )
 def test_backoff(tries: int, retry_after: float | None, jitter: float, seconds: float):
     assert backoff(tries, retry_after, jitter) == pytest.approx(seconds)
