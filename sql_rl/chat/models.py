@@ -55,8 +55,9 @@ class RemoteModel:
     def __init__(self, settings: Settings, secrets: Secrets) -> None:
         chat = settings.chat
         self.name = chat.model
+        own = settings.base_url and endpoint_of(settings.base_url)
         self._dialect = dialect_of(chat.provider, settings.base_url, secrets)
-        self._url, self._secrets = endpoint_of(settings.base_url or self._dialect.url), secrets
+        self._url, self._secrets = own or endpoint_of(self._dialect.url), secrets
         self._body: dict[str, Any] = {
             "model": chat.model,
             self._dialect.limit_key: settings.max_tokens,

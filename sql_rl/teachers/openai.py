@@ -46,8 +46,9 @@ class OpenAITeacher:
         service_tier: str | None = None,
         stop: Sequence[str] | None = None,
     ) -> None:
+        own = base_url and endpoint_of(base_url)
         self._dialect = dialect_of(provider, base_url, secrets)
-        self._url = endpoint_of(base_url or self._dialect.url)
+        self._url = own or endpoint_of(self._dialect.url)
         self._model, self._secrets = model, secrets
         self._stop = {"stop": list(stop)} if stop else {}
         self._fields = self._dialect.fields(model) | self._stop
@@ -135,7 +136,11 @@ def is_model(answered: str, asked: str) -> bool:
 
 def endpoint_of(base_url: str) -> str:
     """Where completions are asked for; a query (Azure's api-version) stays at the end."""
-    parts = urlsplit(base_url)
+    try:
+        parts = urlsplit(base_url)
+        _ = parts.port  # read here for what it raises
+    except ValueError:  # whose words may hold the credentials of a URL that has them
+        raise UsageError("base_url: its host or port cannot be read; it must be like http://host:8000/v1") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(
             f"base_url: {base_url!r} is not allowed: it must be an http:// or https:// URL, up to and with /v1"

@@ -150,7 +150,11 @@ def test_names_of_one_model(asked: str, answered: str, same: bool):
     assert is_model(answered, asked) is same
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://h/v1", "http://", "http://user:pass@h/v1", ""])
+@pytest.mark.parametrize(
+    "url",
+    ["localhost:8000", "ftp://h/v1", "http://", "http://user:pass@h/v1", "", "http://h:x/v1", "http://h:70000/v1",
+     "http://[::1/v1", "http://user:pass@[::1/v1"],
+)  # fmt: skip
 def test_urls_that_are_none(url: str):
     with pytest.raises(UsageError) as caught:
         OpenAITeacher("m", url or "x", Secrets(), 1, 1.0)
