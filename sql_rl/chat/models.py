@@ -60,7 +60,7 @@ class RemoteModel:
         self._url, self._secrets = own or endpoint_of(self._dialect.url), secrets
         self._body: dict[str, Any] = {
             "model": chat.model,
-            self._dialect.limit_key: settings.max_tokens,
+            self._dialect.limit_for(chat.model): settings.max_tokens,
             "stream": True,
             **({} if chat.temperature is None else {"temperature": chat.temperature}),
         }

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
 
+# OpenAI's reasoning models, which refuse max_tokens behind whatever gateway they stand.
+REASONING = re.compile(r"(^|/)(o\d|gpt-5)")
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -36,12 +39,15 @@ class Dialect:
         key = self.key(secrets)
         return {self.header: self.scheme + key} if key else {}
 
+    def limit_for(self, model: str) -> str:
+        """What the longest completion of `model` is called here."""
+        return "max_completion_tokens" if REASONING.search(model) else self.limit_key
+
     def fields(self, model: str) -> dict[str, Any]:
         """What a request to `model` carries beside the fields of all dialects."""
         return self.extra if self.extra_for.search(model) else {}
 
 
-# OpenAI's reasoning models refuse max_tokens.
 OPENAI = Dialect("openai", "https://api.openai.com/v1", limit_key="max_completion_tokens")
 
 GROQ = Dialect(

@@ -90,7 +90,7 @@ class OpenAITeacher:
         body = {
             "model": self._model,
             "messages": request.messages,
-            self._dialect.limit_key: sampling.max_tokens,
+            self._dialect.limit_for(self._model): sampling.max_tokens,
             **self._fields,
         }
         if sampling.temperature is not None:

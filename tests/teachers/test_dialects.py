@@ -107,3 +107,13 @@ async def test_a_credential_is_missing_or_refused_by_its_name(chat_server: ChatS
 def test_who_stands_at_base_url(base_url: str | None, headers: dict[str, str], limit_key: str):
     dialect = dialect_of("openai", base_url, SECRETS)
     assert (dialect.headers(SECRETS), dialect.limit_key) == (headers, limit_key)
+
+
+@pytest.mark.parametrize(
+    ("model", "limit_key"),
+    [("o4-mini", "max_completion_tokens"), ("openai/gpt-5-mini", "max_completion_tokens"), ("gpt-4o", "max_tokens"),
+     ("qwen3-o1-distill", "max_tokens"), ("gpt-oss-20b", "max_tokens")],
+)  # fmt: skip
+def test_reasoning_models_are_known_behind_any_gateway(model: str, limit_key: str):
+    """OpenAI refuses max_tokens for them, and a gateway hands that on."""
+    assert dialect_of("openai", "https://gateway.example/v1", SECRETS).limit_for(model) == limit_key
