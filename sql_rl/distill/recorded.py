@@ -13,9 +13,13 @@ from typing import Any
 from sql_rl.distill.budget import Budget
 from sql_rl.distill.journal import Journal, key_of
 from sql_rl.distill.window import Stopped, Window
+from sql_rl.errors import UsageError
 from sql_rl.examples import Example
 from sql_rl.judge import Judge, Judgement, Verdict, Vote
 from sql_rl.teachers.base import Completion, Refusal, Request, Teacher
+
+# So many requests, and twice as many as are still without an answer, may be refused by chance before the first answer.
+REFUSED_BY_CHANCE = 20
 
 COMPLETION_FIELDS = tuple(f.name for f in dataclasses.fields(Completion))
 JUDGEMENT_FIELDS = tuple(f.name for f in dataclasses.fields(Judgement))
@@ -44,7 +48,11 @@ def request_key(request: Request, model: str, teacher: Teacher) -> str:
 
 
 class RecordedTeacher:
-    """`ask` of `settle`: from the journal, else through budget and window, and then into the journal."""
+    """`ask` of `settle`: from the journal, else through budget and window, and then into the journal.
+
+    A doubtful refusal is recorded once any request has had an answer, since what is recorded is never asked again: a
+    run of nothing but such refusals has a wrong model or setting, and no wrong rows.
+    """
 
     def __init__(
         self,
@@ -57,6 +65,8 @@ class RecordedTeacher:
         self._journal, self._teacher, self._model = journal, teacher, model
         self._window, self._budget = window, budget
         self._asking: dict[str, asyncio.Event] = {}
+        self._doubted: dict[str, dict[str, Any]] = {}
+        self._answered = False  # not that it is known to be so
 
     async def __call__(self, request: Request) -> Completion:
         key = request_key(request, self._model, self._teacher)
@@ -66,6 +76,8 @@ class RecordedTeacher:
             return completion_in(line)
         if line := self._journal.get("refusal", key):
             raise Refusal(line["message"])
+        if line := self._doubted.get(key):
+            raise Refusal(line["message"], doubtful=True)
         if self._window is None:
             raise Stopped
         answered = self._asking[key] = asyncio.Event()
@@ -76,13 +88,42 @@ class RecordedTeacher:
                     completion = self._budget.spend(request, completion)
                 # Before anything is awaited again: what is paid for is on the disk whatever comes.
                 self._journal.add("completion", key, _line(completion, COMPLETION_FIELDS, request.example.row))
+            self._answered = True
+            self.believe()
             return completion
         except Refusal as refusal:
-            self._journal.add("refusal", key, {"row": request.example.row, "message": str(refusal)})
+            line = {"row": request.example.row, "message": str(refusal)}
+            if not refusal.doubtful or self._has_answers():
+                self._journal.add("refusal", key, line)
+                raise
+            self._doubted[key] = line
+            if len(self._doubted) > REFUSED_BY_CHANCE + 2 * self._window.in_flight:
+                raise self.doubt from refusal
             raise
         finally:
             del self._asking[key]
             answered.set()
+
+    def _has_answers(self) -> bool:
+        self._answered = self._answered or next(self._journal.all("completion"), None) is not None
+        return self._answered
+
+    def believe(self) -> None:
+        """Records the refusals that were doubtful."""
+        for key, line in self._doubted.items():
+            self._journal.add("refusal", key, line)
+        self._doubted.clear()
+
+    @property
+    def doubt(self) -> UsageError | None:
+        """What ends a run that has had nothing but doubtful refusals, which are not recorded; None for any other."""
+        if not self._doubted:
+            return None
+        *_, last = self._doubted.values()
+        return UsageError(
+            f"{last['message']}; no request was answered, and {len(self._doubted)} were refused: is it the model, the "
+            "key or a setting? None of it is recorded: the same command asks again"
+        )
 
 
 class RecordedJudge:

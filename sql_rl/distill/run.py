@@ -148,6 +148,8 @@ async def _run(
                     ask = RecordedTeacher(journal, teacher, run.model, window, budget)
                     unanswered = await _settle_all(run, source, run.policy(teacher), ask, journal, stop, manner)
                     wire = window.report()
+                if doubt := ask.doubt:
+                    stop.set(doubt)
         summary = await derivation.finish({"seconds": round(time.monotonic() - started, 3), "wire": wire}, stop)
     if stop.why and (summary["remaining"] or not isinstance(stop.why, StoppedEarlyError)):
         raise stop.why

@@ -87,7 +87,14 @@ class Metered(Protocol):
 
 
 class Refusal(Exception):  # noqa: N818 (a domain word; the request is refused, the run goes on)
-    """This request is refused for what it says (400, 413, 422): asking again would be in vain."""
+    """This request is refused for what it says (400, 413, 422): asking again would be in vain.
+
+    doubtful: it may be the model or a setting that is refused, and every request would be.
+    """
+
+    def __init__(self, message: str, doubtful: bool = False) -> None:
+        super().__init__(message)
+        self.doubtful = doubtful
 
 
 class Transient(Exception):  # noqa: N818 (a domain word)

@@ -67,7 +67,7 @@ def failure(status: int, headers: Mapping[str, str], body: str, url: str, secret
         )
     if code == "context_length_exceeded" or CONTEXT.search(message):
         return Refusal(f"too long for the model's context: {said}")
-    return Refusal(said)
+    return Refusal(said, doubtful=True)
 
 
 def error_in(body: str) -> tuple[str, str]:

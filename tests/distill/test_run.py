@@ -61,6 +61,42 @@ def test_a_server_s_answers_become_rows(run: Run, tmp_path: Path, rows: Path, se
     assert "next: " in ended.stdout
 
 
+@pytest.mark.parametrize("rows", [3, 400])
+def test_a_run_of_nothing_but_refusals_blames_no_row(run: Run, tmp_path: Path, rows: int, server: ChatServer):
+    """Not every provider has a code for a model, a key or a setting that it does not know."""
+    source = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(rows)])
+    server.respond = lambda body, visit: (400, {"error": {"message": "x is not a valid model ID", "code": 400}}, {})
+    ended = run(*asking(server, source))
+    assert ended.returncode == 2
+    assert "400 from" in ended.stderr
+    assert "x is not a valid model ID; no request was answered" in ended.stderr
+    assert server.seen.total() < 80, "it is not tried with all rows"
+    server.respond = None
+    ended = run(*asking(server, source))
+    assert ended.returncode == 0, ended.stderr
+    assert parts(tmp_path / "out")[2]["accepted"] == rows
+
+
+def test_rows_are_blamed_for_refusals_that_come_before_the_first_answer(
+    run: Run, tmp_path: Path, rows: Path, server: ChatServer
+):
+    """Refusals come quickly, answers do not: of the first requests of a run many a one may be refused by chance."""
+    refused = {row(i)["sql_prompt"] for i in range(0, 40, 4)}
+
+    def respond(body: dict[str, Any], visit: int) -> tuple[int, Any, dict[str, str]]:
+        if body["messages"][-1]["content"].rpartition("Question: ")[2].strip() in refused:
+            return 400, {"error": {"message": "not to our taste"}}, {}
+        return 200, chat_completion(body, "<sql>SELECT 1</sql>"), {}
+
+    server.respond = respond
+    ended = run(*asking(server, rows, "--batch-size", 64))
+    assert ended.returncode == 0, ended.stderr
+    assert parts(tmp_path / "out")[2]["rejected"] == 10
+    assert set(server.seen.values()) == {1}
+    assert run(*asking(server, rows)).returncode == 0
+    assert server.seen.total() == 40
+
+
 def test_answers_that_are_no_good_are_repaired_and_at_last_hinted(run: Run, tmp_path: Path, server: ChatServer):
     rows = write_rows(tmp_path / "rows.jsonl", [row(0), row(1), row(2), row(3)])
     script = {

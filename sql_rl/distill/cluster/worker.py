@@ -119,6 +119,8 @@ class Worker:
                 stop=self._stop,
                 grace=options.grace,
             )
+            if not self._stop:
+                self._ask.believe()  # others may have answers where this worker has none
             await keep_synced(self._journal, self._stop)
         finally:
             del self._counters[shard.number]
