@@ -1,5 +1,6 @@
 """What a completion costs, from a dated table of published prices (prices.yaml)."""
 
+import math
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -51,4 +52,12 @@ def price_of(model: str, own: Path | None = None) -> Price | None:
 
 def _models(text: str) -> dict[str, Price]:
     prices = yaml.safe_load(text)["models"]
-    return {name: Price(**{kind: float(dollars) for kind, dollars in price.items()}) for name, price in prices.items()}
+    return {name: Price(**{kind: _dollars(said) for kind, said in price.items()}) for name, price in prices.items()}
+
+
+def _dollars(said: str | float) -> float:
+    """Raises ValueError for what is no amount: a cap would not hold with it."""
+    dollars = float(said)
+    if not 0 <= dollars < math.inf:
+        raise ValueError(f"{said} is no price")
+    return dollars

@@ -1,7 +1,10 @@
 """Prices: by exact name, by the name before a date, never by guess."""
 
+from pathlib import Path
+
 import pytest
 
+from sql_rl.errors import UsageError
 from sql_rl.teachers.base import Completion
 from sql_rl.teachers.prices import Price, price_of
 
@@ -30,3 +33,11 @@ def test_cached_input_is_cheaper_and_reasoning_is_output():
 def test_a_batch_costs_its_share():
     reply = Completion("x", None, "stop", "m", prompt_tokens=1_000_000, completion_tokens=500_000, price_share=0.5)
     assert Price(1.0, 0.5, 4.0).of(reply) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("dollars", ["-1", ".nan", ".inf", "cheap", "null", "[1]"])
+def test_what_is_no_price_is_no_price_file(tmp_path: Path, dollars: str):
+    own = tmp_path / "own.yaml"
+    own.write_text(f"models:\n  m: {{input: {dollars}, cached: 0, output: 1}}\n")
+    with pytest.raises(UsageError, match="not a price file"):
+        price_of("m", own)
