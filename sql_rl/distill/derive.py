@@ -97,11 +97,10 @@ class Derivation:
         """run.json. remaining: rows of the source that are not settled; of a run that has its target, none."""
         source, counters = self._source, self.counters
         names = dict(zip(source.schema.names, self._schema.names, strict=False))  # a few were given another name
-        remaining = 0 if self._is_enough() else source.count - counters.rows
         return {
             "command": "distill",
-            "status": "stopped" if remaining else "finished",
-            "remaining": remaining,
+            "status": "stopped" if self._remaining else "finished",
+            "remaining": self._remaining,
             **counters.as_dict(),
             "source": {
                 "title": source.title,
@@ -115,17 +114,23 @@ class Derivation:
             "settings": self._plan.stated(source.identity),
         }
 
+    @property
+    def _remaining(self) -> int:
+        return 0 if self._is_enough() else self._source.count - self.counters.rows
+
     def _beyond(self) -> dict[str, Any]:
-        """What a run with a target asked for rows that it did not need any more: they were under way when it was met.
+        """What was asked for rows that are not in the dataset: of a run that has its target those that it did not need
+        any more, of one that was stopped those that want another attempt.
 
         It depends on how fast answers came, so that it stands beside the counts of the dataset and not in them.
         """
-        if not self._is_enough():
+        if not self._remaining and not self._is_enough():
             return {}
         answers = (completion_in(line) for line in self._journal.all("completion"))
         beyond = self.counters.beyond(answers, refused=sum(1 for _ in self._journal.all("refusal")))
         names = ("requests", "prompt_tokens", "completion_tokens", "cost_usd")
-        return {"beyond_target": {name: value for name, value in beyond.as_dict().items() if name in names}}
+        title = "unsettled" if self._remaining else "beyond_target"
+        return {title: {name: value for name, value in beyond.as_dict().items() if name in names}}
 
     async def _take(self, example: Example) -> bool:
         """Writes the row, if it is settled."""

@@ -209,6 +209,9 @@ def test_ten_cents_at_known_prices_are_never_passed(run: Run, tmp_path: Path, se
     assert ended.returncode == 3, ended.stderr
     bill = (billed["prompt_tokens"] * 2 + billed["completion_tokens"] * 8) / 1e6
     assert 0.09 < bill <= 0.1
+    _, _, summary = parts(tmp_path / "out")
+    assert summary["cost_usd"] + summary["unsettled"]["cost_usd"] == pytest.approx(bill, abs=1e-5)
+    assert summary["requests"] + summary["unsettled"]["requests"] == server.answered.total()
 
 
 def test_a_cap_needs_a_price(run: Run, tmp_path: Path, rows: Path, server: ChatServer):
