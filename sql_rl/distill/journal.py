@@ -46,9 +46,9 @@ def line_in(data: bytes, place: str) -> dict[str, Any]:
     """A journal's line as it was written. Raises SqlRlError, with the place of it, for one that is damaged."""
     try:
         content = json.loads(data)
-        if content["kind"] == "run" or content["key"]:
+        if content["kind"] == "run" or _index(content["kind"], content["key"]):
             return content
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         pass  # said below, with the place
     raise SqlRlError(
         f"{place} is damaged; take it out by hand (its request is paid again) or start anew with --no-resume"

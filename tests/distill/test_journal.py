@@ -67,11 +67,22 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path, cut: int):
         assert journal.get("completion", key_of({"a": 2})) is None
 
 
-def test_a_damaged_line_in_the_middle_is_an_error(tmp_path: Path):
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        '"kind":com,"key"',
+        '"kind":7,"key"',
+        '"kind":"","key"',
+        '"kind":"completion","key":"zz","was"',
+        '"kind":"completion","key":5,"was"',
+        '"kind":"completion","was"',
+    ],
+)
+def test_a_damaged_line_in_the_middle_is_an_error(tmp_path: Path, damaged: str):
     path = tmp_path / "journal.jsonl"
     with opened(path) as journal:
         journal.add("completion", key_of({"a": 1}), {"text": "one"})
-    path.write_text(path.read_text().replace('"kind":"completion"', '"kind":com'))
+    path.write_text(path.read_text().replace('"kind":"completion","key"', damaged))
     with pytest.raises(SqlRlError, match="line 2 is damaged"):
         opened(path)
 
