@@ -39,7 +39,7 @@ from sql_rl.judge import Judge
 from sql_rl.publish.dataset import publish_dataset
 from sql_rl.publish.report import write_report_apart
 from sql_rl.publish.repository import Repository
-from sql_rl.runs.drive import Stop, every, opened, signals
+from sql_rl.runs.drive import Stop, every, opened, signals, terminable
 from sql_rl.runs.heap import rarely_collected
 from sql_rl.runs.loop import run_async
 from sql_rl.settings import Settings
@@ -73,7 +73,7 @@ def distill(settings: Settings, secrets: Secrets, manner: Manner = "person") -> 
     run = plan(settings)
     teacher = open_teacher(settings, secrets, run.folder.path)
     batch_api = open_batch_api(settings, secrets) if settings.distill.batch_api else None
-    with run.folder.held():
+    with terminable(), run.folder.held():
         repository = open_repository(run, secrets)
         report = _carried_on(run, teacher, batch_api, secrets, repository, manner)
         if repository is not None:

@@ -112,7 +112,7 @@ async def opened(resource: AbstractAsyncContextManager[T], stop: Stop) -> AsyncI
 @contextmanager
 def signals(stop: Stop) -> Iterator[None]:
     """SIGINT and SIGTERM end admission; the second of them abandons what is under way. Needs a running loop."""
-    loop = asyncio.get_running_loop()
+    loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
 
     def received(signum: signal.Signals) -> None:
         stop.signals += 1
@@ -130,6 +130,17 @@ def signals(stop: Stop) -> Iterator[None]:
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(signum)
+        signal.signal(signal.SIGTERM, before)  # the loop leaves the system's own
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM is what Ctrl-C is, a KeyboardInterrupt, while nothing listens for it: before and after `signals`."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @asynccontextmanager

@@ -1,11 +1,13 @@
 """Driving many jobs: how many at once, and how it ends."""
 
 import asyncio
+import signal
 
 import pytest
 
 from sql_rl.errors import SqlRlError, StoppedEarlyError
-from sql_rl.runs.drive import Stop, drive, every
+from sql_rl.runs.drive import Stop, drive, every, signals, terminable
+from sql_rl.runs.loop import run_async
 
 
 async def test_never_more_under_way_than_allowed_and_nothing_left_out():
@@ -82,3 +84,20 @@ async def test_a_beat_that_fails_is_not_swallowed():
     with pytest.raises(OSError, match="no space left"):
         async with every(0.001, beat):
             await asyncio.sleep(0.05)
+
+
+def test_sigterm_is_a_ctrl_c_where_nothing_listens():
+    """While rows are loaded, or a dataset goes up: it ends with the code of an interrupted run."""
+
+    async def main() -> None:
+        with signals(Stop()):
+            signal.raise_signal(signal.SIGTERM)
+
+    system = signal.getsignal(signal.SIGTERM)
+    with terminable():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        run_async(main())
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is system
