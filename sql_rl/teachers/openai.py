@@ -18,6 +18,7 @@ from sql_rl.errors import UsageError
 from sql_rl.runs.handles import allow_connections
 from sql_rl.teachers.base import Completion, Request, TimedOut, Transient
 from sql_rl.teachers.dialects import dialect_of
+from sql_rl.teachers.proxies import proxy_of
 from sql_rl.teachers.quota import Quotas, quotas
 from sql_rl.teachers.reply import answered
 
@@ -49,6 +50,7 @@ class OpenAITeacher:
         own = base_url and endpoint_of(base_url)
         self._dialect = dialect_of(provider, base_url, secrets)
         self._url = own or endpoint_of(self._dialect.url)
+        self._proxy = proxy_of(self._url)
         self._model, self._secrets = model, secrets
         self._stop = {"stop": list(stop)} if stop else {}
         self._fields = self._dialect.fields(model) | self._stop
@@ -63,6 +65,7 @@ class OpenAITeacher:
             connector=aiohttp.TCPConnector(limit=self._window, keepalive_timeout=75, ttl_dns_cache=300),
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=10),
             headers={"Content-Type": "application/json", **self._dialect.headers(self._secrets)},
+            proxy=self._proxy,
         )
         return self
 
