@@ -24,6 +24,7 @@ CONFIG_FILE = "config.yaml"
 ENV_PREFIX = "SQL_RL_"
 COMMAND_LINE = "command line"
 IN_PROCESS_WINDOW = 256  # requests; an engine in this process batches what it has, and a narrow window leaves it idle
+SHORTEST_SECRET = 7  # characters; real ones have thirty and more
 # The names of template.prod, and the keys of `train` that they stand for.
 TRAIN_VARIABLES = {
     "MODEL": "train.model",
@@ -42,9 +43,12 @@ class Secrets:
     namespace: str | None = None
 
     def redact(self, text: str) -> str:
-        """`text` with every secret in it replaced: for what a server or a library says."""
+        """`text` with every secret in it replaced: for what a server or a library says.
+
+        Not what is too short for one: servers of one's own are given "x" or "none", which stands in every other word.
+        """
         for secret in (self.api_key, self.hf_token):
-            if secret:
+            if secret and len(secret) >= SHORTEST_SECRET:
                 text = text.replace(secret, "***")
         return text
 

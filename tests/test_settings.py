@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sql_rl.configure import keys, load, template
+from sql_rl.configure import Secrets, keys, load, template
 from sql_rl.errors import UsageError
 from sql_rl.settings import Settings
 
@@ -111,3 +111,4 @@ def test_secrets_are_read_and_never_shown(tmp_path: Path):
     assert "sk-" not in repr(secrets)
     assert "hf-" not in repr(secrets)
     assert secrets.redact("bad key sk-environment, hf-file") == "bad key ***, ***"
+    assert Secrets(api_key="x").redact('{"code": "context_length_exceeded"}') == '{"code": "context_length_exceeded"}'
