@@ -120,10 +120,15 @@ class RecordedTeacher:
         if not self._doubted:
             return None
         *_, last = self._doubted.values()
-        return UsageError(
-            f"{last['message']}; no request was answered, and {len(self._doubted)} were refused: is it the model, the "
-            "key or a setting? None of it is recorded: the same command asks again"
-        )
+        return nothing_but_refusals(last["message"], len(self._doubted))
+
+
+def nothing_but_refusals(last: str, count: int) -> UsageError:
+    """How a run ends that was refused all that it asked. last: one of the refusals."""
+    return UsageError(
+        f"{last}; no request was answered, and {count:,} were refused: is it the model, the key or a setting? None of "
+        "it is recorded: the same command asks again"
+    )
 
 
 class RecordedJudge:

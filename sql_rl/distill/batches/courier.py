@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from sql_rl.distill.batches.ledger import Intent, Ledger
 from sql_rl.distill.batches.lines import Answer, result
+from sql_rl.distill.recorded import nothing_but_refusals
 from sql_rl.distill.window import backoff
 from sql_rl.errors import SqlRlError, StoppedEarlyError
-from sql_rl.teachers.base import Completion, Transient
+from sql_rl.teachers.base import Completion, Refusal, Transient
 from sql_rl.teachers.batch_api import Batch, BatchApi
 from sql_rl.teachers.http import EXHAUSTED
 
@@ -123,8 +124,11 @@ class Courier:
             pause = min(SLOWEST_POLL, 1.5 * pause)
 
     async def _harvest(self, intent: Intent, batch: Batch) -> tuple[dict[str, str], SqlRlError | None]:
-        """Puts the answers into the journal: what is unanswered and why, and the first failure that will last."""
-        why, lasting, answered = dict[str, str](), None, 0
+        """Puts the answers into the journal: what is unanswered and why, and the first failure that will last.
+
+        Doubtful refusals are kept where anything was ever answered; where nothing was, it is no row that is refused.
+        """
+        why, lasting, answered, doubted = dict[str, str](), None, 0, dict[str, Refusal]()
         async for key, answer in self._results(batch):
             if key not in intent.rows:
                 continue
@@ -132,9 +136,16 @@ class Courier:
                 why[key] = str(answer)
             elif isinstance(answer, SqlRlError):
                 lasting = lasting or answer
+            elif isinstance(answer, Refusal) and answer.doubtful:
+                doubted[key] = answer
             else:
                 answered += isinstance(answer, Completion)
                 self._ledger.keep(key, intent.rows[key], answer)
+        if doubted and not self._ledger.has_answers():
+            lasting = lasting or nothing_but_refusals(str(next(iter(doubted.values()))), len(doubted))
+            doubted.clear()
+        for key, refusal in doubted.items():
+            self._ledger.keep(key, intent.rows[key], refusal)
         if answered < batch.answered:
             lost = batch.answered - answered
             self._say(f"{batch.id}: {lost:,} of {batch.answered:,} answers are lost; they go again, paid twice")

@@ -94,6 +94,10 @@ class Ledger:
             return Refusal(line["message"])
         return None
 
+    def has_answers(self) -> bool:
+        """Has any request had an answer that was no refusal?"""
+        return next(self._journal.all("completion"), None) is not None
+
     def harvested(self, intent: Intent, status: str) -> None:
         """Nothing more is to come of it. status: how it ended."""
         self._journal.add("harvested", intent.name, {"status": status})

@@ -9,7 +9,7 @@ from batch_bench import HOUR, Bench, request, right
 
 from sql_rl.distill.batches import batches
 from sql_rl.distill.window import GaveUp
-from sql_rl.errors import SqlRlError, StoppedEarlyError
+from sql_rl.errors import SqlRlError, StoppedEarlyError, UsageError
 from sql_rl.teachers.base import Completion, Refusal
 from sql_rl.testing.batch_server import Fate
 from sql_rl.testing.chat_server import chat_completion
@@ -74,6 +74,17 @@ async def test_a_refused_request_is_refused_and_never_sent_again(bench: Bench):
         assert "not to our taste" in str(answers[3])
     assert len(bench.server.batches) == 1
     assert [line["row"] for line in bench.lines("refusal")] == [3]
+
+
+async def test_a_batch_of_nothing_but_refusals_blames_no_row(bench: Bench):
+    """Not every provider has a code for a model or a setting that it does not know."""
+    bench.server.respond = lambda asked, visit: (400, {"error": {"message": "tier flex is not available"}})
+    for answer in await bench.ask(5):
+        assert isinstance(answer, UsageError)
+        assert "tier flex is not available; no request was answered, and 5 were refused" in str(answer)
+    assert not bench.lines("refusal")
+    bench.server.respond = None
+    assert [type(a) for a in await bench.ask(5)] == [Completion] * 5
 
 
 async def test_a_server_s_error_is_tried_in_three_batches(bench: Bench):
