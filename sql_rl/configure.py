@@ -114,10 +114,22 @@ def load(
     _check(settings, places)
     secret = {**dotenv, **environ}
     return settings, Secrets(
-        api_key=secret.get("API_KEY") or None,
-        hf_token=secret.get("HF_TOKEN") or None,
+        api_key=_secret(secret, "API_KEY"),
+        hf_token=_secret(secret, "HF_TOKEN"),
         namespace=secret.get("NAMESPACE") or None,
     )
+
+
+def _secret(variables: Mapping[str, str], name: str) -> str | None:
+    """A credential without the end of the line that files of secrets bring along; None without one.
+
+    Raises UsageError for what no header can carry.
+    """
+    value = variables.get(name, "").strip()
+    if value.isascii() and value.isprintable():
+        return value or None
+    odd = next(character for character in value if not (character.isascii() and character.isprintable()))
+    raise UsageError(f"{name}: {odd!r} (character {value.index(odd) + 1}) belongs into no key: copy it again")
 
 
 def _variables(path: Path) -> dict[str, str]:

@@ -112,3 +112,21 @@ def test_secrets_are_read_and_never_shown(tmp_path: Path):
     assert "hf-" not in repr(secrets)
     assert secrets.redact("bad key sk-environment, hf-file") == "bad key ***, ***"
     assert Secrets(api_key="x").redact('{"code": "context_length_exceeded"}') == '{"code": "context_length_exceeded"}'
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [("sk-abc\n", "sk-abc"), (" sk-abc\r\n", "sk-abc"), ("  ", None), ("", None)]
+)
+def test_a_key_comes_without_the_end_of_its_line(tmp_path: Path, given: str, read: str | None):
+    """Files of secrets, as of Docker and Kubernetes, bring it along."""
+    assert load({}, environ={"API_KEY": given}, folder=tmp_path)[1].api_key == read
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("\u201csk-abc", "'\u201c' (character 1)"), ("sk\nabc", r"'\n' (character 3)")]
+)
+def test_a_key_that_no_header_carries(tmp_path: Path, given: str, said: str):
+    with pytest.raises(UsageError) as caught:
+        load({}, environ={"HF_TOKEN": given}, folder=tmp_path)
+    assert str(caught.value).startswith(f"HF_TOKEN: {said}")
+    assert "abc" not in str(caught.value)
