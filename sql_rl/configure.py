@@ -24,7 +24,7 @@ CONFIG_FILE = "config.yaml"
 ENV_PREFIX = "SQL_RL_"
 COMMAND_LINE = "command line"
 IN_PROCESS_WINDOW = 256  # requests; an engine in this process batches what it has, and a narrow window leaves it idle
-SHORTEST_SECRET = 7  # characters; real ones have thirty and more
+SHORTEST_SECRET = 5  # characters; real ones have thirty and more
 # The names of template.prod, and the keys of `train` that they stand for.
 TRAIN_VARIABLES = {
     "MODEL": "train.model",
