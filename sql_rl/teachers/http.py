@@ -27,8 +27,11 @@ EXHAUSTED = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_ac
 A_DAY = re.compile(r"per[ _-]?day|daily", re.IGNORECASE)
 # OpenAI says 429 to a request that is larger than a whole minute's tokens: no wait will help it.
 TOO_LARGE = "Request too large"
-# vLLM and OpenAI, llama.cpp, TGI
-CONTEXT = re.compile(r"maximum context length|available context size|inputs. tokens \+ .max_new_tokens")
+# vLLM and OpenAI, llama.cpp, TGI, Gemini, Anthropic
+CONTEXT = re.compile(
+    r"maximum context length|available context size|inputs. tokens \+ .max_new_tokens|"
+    "exceeds the maximum number of tokens|prompt is too long"
+)
 
 
 def failure(status: int, headers: Mapping[str, str], body: str, url: str, secret: str = "API_KEY") -> Exception:

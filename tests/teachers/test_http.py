@@ -75,12 +75,15 @@ def test_a_400_that_every_request_would_get_ends_the_run(code: str, kind: type[E
         (400, {"error": {"message": "Too long.", "code": "context_length_exceeded"}}),
         (400, {"object": "error", "message": "This model's maximum context length is 4096 tokens. However, you ..."}),
         (400, {"error": {"message": "the request exceeds the available context size", "type": "exceed_context_size"}}),
+        (400, [{"error": {"message": "The input token count (9) exceeds the maximum number of tokens allowed (8)."}}]),
+        (400, {"error": {"message": "prompt is too long: 9 tokens > 8 maximum", "type": "invalid_request_error"}}),
         (422, {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000"}),
     ],
 )
-def test_a_prompt_that_is_too_long_says_so(status: int, body: dict):
+def test_a_prompt_that_is_too_long_says_so(status: int, body: object):
     error = failure(status, {}, json.dumps(body), URL)
     assert isinstance(error, Refusal)
+    assert not error.doubtful
     assert str(error).startswith(f"too long for the model's context: {status} from {URL}: ")
 
 
