@@ -110,7 +110,7 @@ class OpenAITeacher:
         except aiohttp.ConnectionTimeoutError as error:
             raise Transient(f"{self._url}: cannot connect: no answer", connected=False) from error
         except TimeoutError as error:
-            raise TimedOut(f"{self._url}: no answer within {self._timeout:g} s") from error
+            raise TimedOut(f"{self._url}: no answer within {self._timeout:g} s (request_timeout)") from error
         except aiohttp.ClientConnectorError as error:
             raise Transient(f"{self._url}: cannot connect: {error.os_error or error}", connected=False) from error
         except aiohttp.ClientError as error:
