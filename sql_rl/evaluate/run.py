@@ -134,6 +134,8 @@ async def _answering(run: Plan, journal: Journal, stop: Stop) -> AsyncIterator[t
         window = open_window(settings, teacher, stop.admission)
         ask = RecordedTeacher(journal, teacher, options.model, window, budget)
         yield FromModel(run.prompts, ask, run.settings, options.provider in ("local", "vllm")), window.report
+        if doubt := ask.doubt:
+            stop.set(doubt)
 
 
 async def _all(

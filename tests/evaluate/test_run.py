@@ -192,6 +192,19 @@ def test_a_model_that_answers_nonsense(run_here: Run, spider: Path, server: Chat
     assert json.loads((tmp_path / "out/run.json").read_text())["cut_off"] == 6
 
 
+def test_a_model_that_no_request_reaches_is_not_measured(
+    run_here: Run, spider: Path, server: ChatServer, tmp_path: Path
+):
+    """Not every provider has a code for a model or a setting that it does not know; 0 % would be said of the model."""
+    server.respond = lambda body, visit: (400, {"error": {"message": "no such voice", "code": 400}}, {})
+    ended = run_here(*asking(server, spider))
+    assert ended.returncode == 2
+    assert "no such voice; no request was answered, and 6 were refused" in ended.stderr
+    server.respond = None
+    assert run_here(*asking(server, spider)).returncode == 0
+    assert all(r["suite"] for r in results(tmp_path / "out"))
+
+
 def test_a_schema_that_fits_into_no_prompt_is_not_asked(
     run_here: Run, spider: Path, server: ChatServer, tmp_path: Path
 ):
