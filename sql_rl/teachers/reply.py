@@ -11,6 +11,8 @@ from typing import Any
 from sql_rl.teachers.base import Completion, Unreadable
 from sql_rl.teachers.http import encodable, error_in, failure
 
+CUT_OFF = frozenset({"length", "model_length", "max_tokens"})  # OpenAI, Mistral, gateways to Anthropic and Gemini
+
 
 def answered(
     status: int,
@@ -98,7 +100,7 @@ def completion(content: Any) -> Completion:
         return Completion(
             text=encodable(_said(written) or _said(message.get("refusal"))),
             reasoning=encodable(reasoning) or None,
-            finish_reason=encodable(_said(choice.get("finish_reason"))),
+            finish_reason=_finish_reason(choice.get("finish_reason")),
             model=encodable(_said(content.get("model"))),
             prompt_tokens=prompt,
             completion_tokens=billed,
@@ -107,6 +109,12 @@ def completion(content: Any) -> Completion:
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise Unreadable(f"the answer is not a chat completion: {type(error).__name__}: {error}") from error
+
+
+def _finish_reason(said: Any) -> str:
+    """By OpenAI's name for it where the completion was cut off."""
+    reason = encodable(_said(said))
+    return "length" if reason.lower() in CUT_OFF else reason
 
 
 def _said(content: Any, kind: str = "text") -> str:

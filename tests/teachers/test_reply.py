@@ -87,6 +87,14 @@ def test_what_is_odd_beside_the_text_costs_no_answer():
     assert answered(201, {}, json.dumps(answer(content="y")), URL).text == "y"
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("stop", "stop"), ("length", "length"), ("model_length", "length"), ("MAX_TOKENS", "length"), (None, "")],
+)
+def test_cut_off_by_any_name(said: str | None, reason: str):
+    assert read({"choices": [{"message": {"content": "x"}, "finish_reason": said}]}).finish_reason == reason
+
+
 def test_a_billed_answer_without_a_choice_is_an_answer_without_text():
     reply = read({"model": "m", "choices": [], "usage": {"prompt_tokens": 10}})
     assert (reply.text, reply.prompt_tokens) == ("", 10)
