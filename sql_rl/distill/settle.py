@@ -222,6 +222,8 @@ class _Case:
         else:
             answer = parse(completion.text, completion.reasoning)
             missing = f"no query in the answer (finish_reason: {completion.finish_reason or 'none'})"
+            if not self.policy.validate and breaks_off(completion, answer):
+                answer, missing = Answer(answer.reasoning, sql=None), "the query breaks off (finish_reason: length)"
             attempt = Attempt(completion, answer, problem="" if answer.sql else missing, hint=hint)
         self.attempts.append(attempt)
         return attempt
@@ -237,6 +239,15 @@ class _Case:
         judged = dataclasses.replace(attempt, judgement=judgement)
         self.attempts[self.attempts.index(attempt)] = judged
         return judged
+
+
+def breaks_off(completion: Completion, answer: Answer) -> bool:
+    """Was the completion cut off in its query? Then nothing follows that, no tag, no fence and no semicolon.
+
+    The judge finds that out by itself; where there is none, half a query would pass for a whole one.
+    """
+    cut_off = completion.finish_reason == "length" and answer.sql is not None
+    return cut_off and completion.text.rstrip().endswith(answer.sql)
 
 
 def weights(votes: Sequence[Vote]) -> Counter[int]:

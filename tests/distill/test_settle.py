@@ -119,6 +119,33 @@ async def test_without_validation_a_query_is_enough_and_nothing_is_judged():
     assert script.done == [("ask", 0), ("ask", 1)]
 
 
+BREAKING_OFF = {
+    "in the query": ("<think>a</think><sql>SELECT a FROM", True),
+    "in its closing tag": ("<think>a</think><sql>SELECT a FROM t</s", True),
+    "in a fence": ("a\n```sql\nSELECT a FROM\n", True),
+    "in bare SQL": ("SELECT a FROM", True),
+    "behind its tag": ("<think>a</think><sql>SELECT a FROM t</sql> I have", False),
+    "behind a fence": ("a\n```sql\nSELECT a FROM t\n```", False),
+    "behind a semicolon": ("SELECT a FROM t;", False),
+}
+
+
+@pytest.mark.parametrize(("text", "breaks"), BREAKING_OFF.values(), ids=BREAKING_OFF.keys())
+async def test_without_validation_half_a_query_is_none(text: str, breaks: bool):
+    outcome = await settled(Scripted([cut_off(text), reply("A")]), validate=False)
+    assert len(outcome.attempts) == (2 if breaks else 1)
+    assert outcome.accepted
+    outcome = await settled(Scripted([cut_off(text)]), validate=False, retries=0)
+    assert outcome.accepted is not breaks
+    assert outcome.reason == ("the query breaks off (finish_reason: length)" if breaks else "")
+
+
+async def test_half_a_query_is_asked_for_again_with_more_room():
+    script = Scripted([cut_off("<sql>SELECT a FROM"), reply("A")])
+    await settled(script, validate=False)
+    assert [r.sampling.max_tokens for r in script.requests] == [100, 200]
+
+
 async def test_a_prompt_that_is_too_long_is_not_asked():
     script = Scripted([])
     outcome = await settled(script, max_prompt_tokens=5)
