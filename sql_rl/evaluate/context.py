@@ -10,6 +10,8 @@ from pathlib import Path
 
 import apsw
 
+from sql_rl.judge.undecodable import rows_of
+
 SHOWN_ROWS = 3  # of each table, where not all fit
 SHOWN_CHARACTERS = 80  # of a text among them
 
@@ -65,7 +67,7 @@ def _inserts(db: apsw.Connection, table: str, rows: int | None) -> Iterator[str]
     shown = (_quoted(name) if rows is None else _shortened(_quoted(name)) for name in columns)
     limit = "" if rows is None else f" LIMIT {rows}"
     query = f"SELECT {', '.join(f'quote({column})' for column in shown)} FROM {_quoted(table)}{limit}"
-    for values in db.execute(query):
+    for values in rows_of(db, query):
         yield f"INSERT INTO {_quoted(table)} VALUES({','.join(values)});"
 
 

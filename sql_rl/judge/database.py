@@ -14,11 +14,23 @@ import apsw
 from sql_rl.judge.dialects.dialect import NATIVE, Reading, guess, is_curable, is_skipped, readings, taken_otherwise
 from sql_rl.judge.dialects.scope import Scope
 from sql_rl.judge.dialects.statements import split
-from sql_rl.judge.sandbox import MOST_PARAMETERS, Answer, Budget, FixedClock, Rights, Stopped, execute, open_memory
+from sql_rl.judge.sandbox import (
+    MOST_PARAMETERS,
+    Answer,
+    Budget,
+    FixedClock,
+    Rights,
+    Stopped,
+    execute,
+    open_memory,
+    size_of,
+)
 from sql_rl.judge.schema import Schema, Table
+from sql_rl.judge.undecodable import rows_of
 from sql_rl.judge.verdict import Verdict
 
 GIVEN_ROWS = 1_000  # of each table, as raw material for variants
+GIVEN_BYTES = 8 * 2**20  # of texts and blobs among them, at about which it ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +141,25 @@ def _insert(db: apsw.Connection, table: Table, rows: Sequence[tuple]) -> None:
 
 
 def given_rows(db: apsw.Connection, schema: Schema) -> dict[str, list[tuple]]:
-    """The first rows of each table, by table, over the table's stored columns."""
-    return {
-        table.name: db.execute(
-            f"SELECT {', '.join(_quoted(column.name) for column in table.stored)} "
-            f"FROM main.{_quoted(table.name)} LIMIT {GIVEN_ROWS}"
-        ).fetchall()
-        for table in schema.tables
-        if table.stored
-    }
+    """The first rows of each table, by table, over the table's stored columns, as far as they can be read.
+
+    They are raw material: a damaged page, a value too long or a virtual table of an unknown module costs no more than
+    the rows from there on.
+    """
+    return {table.name: _first_rows(db, table) for table in schema.tables if table.stored}
+
+
+def _first_rows(db: apsw.Connection, table: Table) -> list[tuple]:
+    columns = ", ".join(_quoted(column.name) for column in table.stored)
+    found: list[tuple] = []
+    size = 0
+    with contextlib.suppress(apsw.Error):
+        for row in rows_of(db, f"SELECT {columns} FROM main.{_quoted(table.name)} LIMIT {GIVEN_ROWS}"):
+            found.append(row)
+            size += size_of(row)
+            if size > GIVEN_BYTES:
+                break
+    return found
 
 
 def _quoted(name: str) -> str:

@@ -26,6 +26,7 @@ from pathlib import Path
 import apsw
 
 from sql_rl.judge.dialects.functions import DICE, register
+from sql_rl.judge.undecodable import columns_of, decoded, in_bytes
 from sql_rl.judge.verdict import Verdict
 
 TICK = 5_000  # virtual-machine steps between two looks at the budget: some 0.1 ms
@@ -153,7 +154,14 @@ def execute(db: apsw.Connection, sql: str, rights: Rights, budget: Budget) -> An
     Raises Stopped: unsafe, timeout, too_big or error. Changes are made in place: run them on a copy.
     """
     with guarded(db, rights, budget):
-        return _fetch(db.cursor(), sql, budget)
+        try:
+            return _fetch(db.cursor(), sql, budget)
+        except UnicodeDecodeError:
+            if rights is not Rights.READ:  # it may have changed something by now
+                raise
+        columns = columns_of(db, sql)
+        answer = _fetch(db.cursor(), in_bytes(sql, len(columns)), budget)
+        return Answer(columns, [decoded(row) for row in answer.rows], answer.cut)
 
 
 @contextmanager
@@ -186,7 +194,7 @@ def guarded(db: apsw.Connection, rights: Rights, budget: Budget) -> Iterator[Non
     except apsw.BindingsError:
         raise Stopped(Verdict.ERROR, "it has parameters, and there is nothing to bind to them") from None
     except UnicodeDecodeError:
-        raise Stopped(Verdict.ERROR, "a text in its result is not UTF-8") from None
+        raise Stopped(Verdict.ERROR, "a text that it works on is not UTF-8") from None
     except (apsw.Error, UnicodeEncodeError, ValueError) as error:
         if guard.refused:
             raise Stopped(Verdict.UNSAFE, f"not allowed: {guard.refused}") from None
@@ -214,7 +222,7 @@ def _fetch(cursor: apsw.Cursor, sql: str, budget: Budget) -> Answer:
                 return Answer(columns, rows, cut=True)
             rows.append(row)
             if len(rows) % WEIGHED == 0:
-                size += sum(map(_size, rows[-WEIGHED:]))
+                size += sum(map(size_of, rows[-WEIGHED:]))
                 if size > budget.memory:
                     raise MemoryError(f"a result of more than {budget.memory // 2**20} MB")
         return Answer(columns, rows, cut=False)
@@ -222,7 +230,7 @@ def _fetch(cursor: apsw.Cursor, sql: str, budget: Budget) -> Answer:
         cursor.close(True)
 
 
-def _size(row: Iterable[object]) -> int:
+def size_of(row: Iterable[object]) -> int:
     """Bytes that the row's texts and blobs fill; numbers count as 8."""
     return sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
 

@@ -51,6 +51,14 @@ def test_rows(db: Database):
     assert not fetch(db, "SELECT id FROM town", 2, 5).more
 
 
+def test_a_text_that_is_not_utf_8_hides_no_rows(db: Database, path: Path, tmp_path: Path):
+    with closing(apsw.Connection(str(path))) as writer:
+        writer.execute("INSERT INTO town VALUES (3, CAST(x'4bf66c6e' AS TEXT)), (4, 'Bonn')")
+    rows = [(1, "Ulm"), (2, None), (3, "K\ufffdln"), (4, "Bonn")]
+    assert fetch(db, "SELECT * FROM town ORDER BY id", 10, 5).rows == rows
+    assert export(db, "SELECT * FROM town", tmp_path / "out.csv") == 4
+
+
 ATTACKS = {
     "INSERT INTO town VALUES (3, 'x')": "not allowed: INSERT town",
     "UPDATE town SET name = 'x'": "not allowed: UPDATE town",

@@ -35,6 +35,11 @@ def test_a_larger_one_with_its_first_rows_and_long_texts_cut(tmp_path: Path):
     assert renderings(path, 100) == [schema], "the schema is shown whatever its length"
 
 
+def test_a_text_that_is_not_utf_8_is_shown_as_far_as_it_is(tmp_path: Path):
+    path = write_database(tmp_path / "pets.sqlite", PETS + "UPDATE pet SET name = CAST(x'546fed6d' AS TEXT);")
+    assert renderings(path, 10_000)[0].count("'To\ufffdm'") == 3
+
+
 def test_it_is_what_a_student_was_trained_on(shared: Path):
     """Byte for byte the sql_context of rows that Python's sqlite3 dumped."""
     contexts = {

@@ -19,6 +19,7 @@ from sql_rl.chat.uri import DatabaseUri
 from sql_rl.errors import UsageError
 from sql_rl.judge.dialects.functions import register
 from sql_rl.judge.sandbox import Budget, Rights, Stopped, fit, guarded, one_line
+from sql_rl.judge.undecodable import resumed
 
 MEMORY = 512 * 2**20  # bytes that a query may take in SQLite, and a loaded file
 LONGEST_VALUE = 64 * 2**20  # bytes; a database of one's own may hold documents and pictures
@@ -95,7 +96,7 @@ class SQLiteDatabase:
             cursor.exec_trace = one_only
             try:
                 found = cursor.execute(sql, can_cache=False)
-                yield Rows(tuple(columns), found)
+                yield Rows(tuple(columns), resumed(self.connection, sql, found))
             except apsw.ExecTraceAbort:
                 raise QueryError("it holds several statements: one is run at a time") from None
             finally:
