@@ -171,6 +171,16 @@ def test_the_clock_and_the_dice_are_real(db: Database):
     assert len(numbers) == 3
 
 
+@pytest.mark.parametrize(("size", "length"), [("NULL", 1), ("'x'", 1), ("3", 3), ("-9e999", 1), ("9e999", None)])
+def test_any_size_of_random_bytes(db: Database, size: str, length: int | None):
+    sql = f"SELECT length(randomblob({size}))"
+    if length is None:
+        with pytest.raises(QueryError, match="too big"):
+            fetch(db, sql, 1, 5)
+    else:
+        assert fetch(db, sql, 1, 5).rows == [(length,)]
+
+
 @pytest.mark.parametrize(
     ("content", "said"), [(b"no database at all, but text" * 100, "not a database"), (b"", None)], ids=["text", "empty"]
 )

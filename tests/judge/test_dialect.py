@@ -299,3 +299,7 @@ def test_randomness_is_the_same_every_time():
     db = open_memory(CLOCK)
     sql = "SELECT random(), hex(randomblob(8)), rand()"
     assert execute(db, sql, Rights.READ, budget()).rows == execute(db, sql, Rights.READ, budget()).rows
+    bytes_of = execute(
+        db, "SELECT length(randomblob(NULL)), length(randomblob('x')), length(randomblob(2.5))", Rights.READ, budget()
+    )
+    assert bytes_of.rows == [(1, 1, 2)]

@@ -17,7 +17,7 @@ import apsw
 from sql_rl.chat.databases.base import QueryError, Rows, Table
 from sql_rl.chat.uri import DatabaseUri
 from sql_rl.errors import UsageError
-from sql_rl.judge.dialects.functions import register
+from sql_rl.judge.dialects.functions import blob_size, register
 from sql_rl.judge.sandbox import Budget, Rights, Stopped, fit, guarded, one_line
 from sql_rl.judge.undecodable import resumed
 
@@ -124,7 +124,9 @@ class SQLiteDatabase:
         register(self.connection, _now())
         self.connection.create_scalar_function("random", lambda: random.getrandbits(64) - 2**63, 0)
         self.connection.create_scalar_function("rand", lambda *_: random.random())
-        self.connection.create_scalar_function("randomblob", lambda size: random.randbytes(max(1, int(size))), 1)
+        self.connection.create_scalar_function(
+            "randomblob", lambda size: random.randbytes(blob_size(size, LONGEST_VALUE)), 1
+        )
 
     def _failure(self, error: BaseException | None, reason: str = "") -> QueryError:
         if isinstance(error, apsw.BusyError | apsw.LockedError):

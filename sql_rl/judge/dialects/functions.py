@@ -197,19 +197,28 @@ _CATALOGUE = [
 ]
 
 
+_INSTANTS = ("now", "getdate", "sysdate", "localtimestamp")
+_DISTINCT_TEXTS = "group_concat_distinct"
+# The names that SQLite does not have by itself; `random` and `randomblob` it has.
+ADDED = frozenset(
+    {*(name for name, *_ in _CATALOGUE), *_INSTANTS, "curdate", "curtime", *_STATISTICS, _DISTINCT_TEXTS, "rand"}
+)
+
+
 def register(db: apsw.Connection, now: str) -> None:
     """Register everything in a connection. now: the moment that NOW() and its like return, 'YYYY-MM-DD HH:MM:SS'."""
     for name, function, count in _CATALOGUE:
         db.create_scalar_function(name, function, count, deterministic=True)
-    for name, value in (
-        *dict.fromkeys(("now", "getdate", "sysdate", "localtimestamp"), now).items(),
-        ("curdate", now[:10]),
-        ("curtime", now[11:19]),
-    ):
+    for name, value in (*dict.fromkeys(_INSTANTS, now).items(), ("curdate", now[:10]), ("curtime", now[11:19])):
         db.create_scalar_function(name, lambda value=value: value, 0, deterministic=True)
     for name, (statistic, least) in _STATISTICS.items():
         db.create_aggregate_function(name, lambda s=statistic, n=least: _Statistic(s, n), 1)
-    db.create_aggregate_function("group_concat_distinct", _DistinctTexts, 2)
+    db.create_aggregate_function(_DISTINCT_TEXTS, _DistinctTexts, 2)
     db.create_scalar_function("random", lambda: DICE.throw().getrandbits(64) - 2**63, 0)
     db.create_scalar_function("rand", lambda *_: DICE.throw().random())
-    db.create_scalar_function("randomblob", lambda size: DICE.throw().randbytes(max(1, min(int(size), LONGEST + 1))), 1)
+    db.create_scalar_function("randomblob", lambda size: DICE.throw().randbytes(blob_size(size, LONGEST)), 1)
+
+
+def blob_size(asked: object, longest: int) -> int:
+    """Bytes that randomblob(asked) returns: one at least, as in SQLite, and one too many for a limit of `longest`."""
+    return int(max(1, min(asked, longest + 1))) if isinstance(asked, int | float) else 1
