@@ -1,10 +1,14 @@
-"""One prediction under the rules that benchmarks publish, on a case's databases (`official.py` holds the rules)."""
+"""One prediction under the rules that benchmarks publish, on a case's databases (`official.py` holds the rules).
+
+Those are rules for SQLite files, and what SQLite itself does not take is wrong by them: neither another dialect nor a
+function of ours helps a prediction there. A context in memory may be in any dialect, and so may the prediction.
+"""
 
 from collections.abc import Iterable
 
 import apsw
 
-from sql_rl.judge.case import Case, result_of
+from sql_rl.judge.case import Case, only_statement, result_of
 from sql_rl.judge.compare import Result
 from sql_rl.judge.dialects.statements import spelling
 from sql_rl.judge.official import bird, spider, spider_prediction, spider_text
@@ -23,7 +27,7 @@ def score(case: Case, sql: str) -> Scores:
     if error or not case.reads:
         return Scores(on_given, on_given, on_given, on_given, match, match, error, judgement)
     run = _Runs(case)
-    executed = judgement.executed_sql
+    executed = judgement.executed_sql if case.ground.in_memory else only_statement(sql)
     stripped, kept = (spider_text(spider_prediction(executed), keep) for keep in (False, True))
     plain = run(case.ground.db, executed)
     on_the_given = _agrees(case, run, stripped, [_expected(case, keep_distinct=False)])
@@ -103,7 +107,8 @@ def _answer(reference: Reference, expected: Expected, case: Case) -> Expected | 
 
 
 def _run(case: Case, db: apsw.Connection, sql: str) -> Result | None:
+    rights = Rights.READ if case.ground.in_memory else Rights.PLAIN
     try:
-        return result_of(execute(db, sql, Rights.READ, case.allowance.budget()))
+        return result_of(execute(db, sql, rights, case.allowance.budget()))
     except Stopped:
         return None

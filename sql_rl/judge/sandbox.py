@@ -25,7 +25,7 @@ from pathlib import Path
 
 import apsw
 
-from sql_rl.judge.dialects.functions import DICE, register
+from sql_rl.judge.dialects.functions import ADDED, DICE, register
 from sql_rl.judge.undecodable import columns_of, decoded, in_bytes
 from sql_rl.judge.verdict import Verdict
 
@@ -60,9 +60,11 @@ class Stopped(Exception):  # noqa: N818 - the outcome of a query, not a failure 
 
 
 class Rights(Enum):
-    """READ: queries only. CHANGE: also the rows, tables, views, indexes and triggers of `main`."""
+    """READ: queries only. PLAIN: queries with the functions that SQLite has by itself. CHANGE: also the rows, tables,
+    views, indexes and triggers of `main`."""
 
     READ = "read"
+    PLAIN = "plain"
     CHANGE = "change"
 
 
@@ -125,11 +127,12 @@ class _Authorizer:
 
     def __init__(self, rights: Rights) -> None:
         self.changes = rights is Rights.CHANGE
+        self.functions = _FORBIDDEN_FUNCTIONS | ADDED if rights is Rights.PLAIN else _FORBIDDEN_FUNCTIONS
         self.refused = ""
 
     def __call__(self, action: int, first: str | None, second: str | None, schema: str | None, _: str | None) -> int:
         if action in _READING:
-            if action == apsw.SQLITE_FUNCTION and (second or "").lower() in _FORBIDDEN_FUNCTIONS:
+            if action == apsw.SQLITE_FUNCTION and (second or "").lower() in self.functions:
                 return self._refuse(f"the function {second}")
             if action == apsw.SQLITE_READ and (first or "").lower().startswith(_FORBIDDEN_TABLES):
                 return self._refuse(f"the table {first}")
@@ -157,7 +160,7 @@ def execute(db: apsw.Connection, sql: str, rights: Rights, budget: Budget) -> An
         try:
             return _fetch(db.cursor(), sql, budget)
         except UnicodeDecodeError:
-            if rights is not Rights.READ:  # it may have changed something by now
+            if rights is Rights.CHANGE:  # it may have changed something by now
                 raise
         columns = columns_of(db, sql)
         answer = _fetch(db.cursor(), in_bytes(sql, len(columns)), budget)

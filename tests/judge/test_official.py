@@ -5,9 +5,13 @@ from pathlib import Path
 
 import apsw
 import pytest
+from small_benchmark import write_database
 
+from sql_rl.judge.bench import Bench
 from sql_rl.judge.compare import Result
+from sql_rl.judge.dialects.functions import ADDED, register
 from sql_rl.judge.official import bird, spider, spider_prediction, spider_text, strip_distinct
+from sql_rl.settings import JudgeSettings
 
 SPIDER = Path(__file__).parents[3] / "shared/data/spider"
 SYSTEMS = ("dail_gpt4", "codes_7b", "chatgpt_thu_bpm", "qwen25coder15b_base_0shot")
@@ -84,6 +88,34 @@ def test_empty_results_are_equal_to_spider_whatever_their_columns():
 )
 def test_bird_rule(gold, predicted, expected):
     assert bird(Result(gold, 1), Result(predicted, 1)) is expected
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT TOP 1 count(*) FROM shop",
+        "SELECT count(*) FROM shop WHERE LEFT(town, 1) <> '?'",
+        "SELECT count(*) FROM shop WHERE REVERSE(town) <> '?'",
+        "SELECT count(*) FROM shop WHERE town REGEXP '.'",
+    ],
+)
+def test_what_sqlite_itself_does_not_take_is_wrong_by_the_published_rules_of_files(tmp_path: Path, sql: str):
+    script = "CREATE TABLE shop (town TEXT); INSERT INTO shop VALUES ('Ulm'), ('Bonn')"
+    path = write_database(tmp_path / "shops.sqlite", script)
+    bench = Bench(JudgeSettings(variants=0), announce=lambda phase: None)
+    for database, right in ((str(path), False), (None, True)):
+        scores = bench.score(database, script, "SELECT count(*) FROM shop", sql)
+        assert scores.strict, scores.judgement
+        assert (scores.spider, scores.spider_keep_distinct, scores.bird, scores.spider_suite) == (right,) * 4
+
+
+def test_every_function_of_ours_is_known_as_such():
+    plain, ours = apsw.Connection(":memory:"), apsw.Connection(":memory:")
+    register(ours, "2024-01-01 00:00:00")
+    own, all_ = (
+        {name.lower() for (name,) in db.execute("SELECT name FROM pragma_function_list")} for db in (plain, ours)
+    )
+    assert all_ - own == ADDED
 
 
 @pytest.mark.skipif(not SPIDER.exists(), reason="Spider dev is not at hand (../shared/data/spider)")
