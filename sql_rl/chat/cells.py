@@ -12,6 +12,7 @@ from typing import Any
 
 NULL = "NULL"
 SHOWN_BYTES = 32
+MOST_DIGITS = 4000  # of a whole number; Python writes none of more than 4300
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -44,12 +45,22 @@ def for_json(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return _number(value)
     if isinstance(value, dict):
         return {str(key): for_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set):
         return [for_json(inner) for inner in value]
     return for_csv(value)
+
+
+def _number(value: Decimal) -> Any:
+    """A decimal as a number of JSON: whole ones to their last digit, what a double does not reach as text."""
+    if not value.is_finite():
+        return None
+    if value == value.to_integral_value() and value.adjusted() < MOST_DIGITS:
+        return int(value)
+    number = float(value)
+    return number if math.isfinite(number) else str(value)
 
 
 def unique(columns: tuple[str, ...]) -> list[str]:

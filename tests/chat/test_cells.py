@@ -17,6 +17,11 @@ VALUES = [
     (float("nan"), "nan", "nan", None),
     (Decimal("1.50"), "1.50", "1.50", 1.5),
     (Decimal(12), "12", "12", 12),
+    (Decimal("12345678901234567890123.00"), "12345678901234567890123.00", "12345678901234567890123.00",
+     12345678901234567890123),
+    (Decimal("NaN"), "NaN", "NaN", None),
+    (Decimal("-Infinity"), "-Infinity", "-Infinity", None),
+    (Decimal("1E+5000"), "1E+5000", "1E+5000", "1E+5000"),
     (b"\x00\xff", "x'00ff'", "00ff", "00ff"),
     (memoryview(b"ab"), "x'6162'", "6162", "6162"),
     (date(2024, 1, 2), "2024-01-02", "2024-01-02", "2024-01-02"),
@@ -24,7 +29,7 @@ VALUES = [
     ([1, None], "[1, null]", "[1, null]", [1, None]),
     ({"a": Decimal("0.5")}, '{"a": 0.5}', '{"a": 0.5}', {"a": 0.5}),
     (UUID(int=1), str(UUID(int=1)), str(UUID(int=1)), str(UUID(int=1))),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("value", "table", "csv", "json"), VALUES, ids=lambda value: type(value).__name__)
