@@ -2,9 +2,10 @@
 
 What keeps it: the transaction is READ ONLY and cannot be made otherwise once a query has begun
 (postgresql.org/docs/current/sql-set-transaction.html); DECLARE … CURSOR takes one query and nothing else, and the
-extended protocol one statement; whatever a function sets is undone by the rollback; statement_timeout ends what takes
-too long. The rights of a superuser reach past transactions (files, programs), so they are laid down for
-pg_read_all_data's where the role has them, and the user is told. Rows stay in the server until they are fetched.
+extended protocol one statement; whatever a function sets is undone by the rollback, and the advisory locks that it took
+are let go; statement_timeout ends what takes too long. The rights of a superuser reach past transactions (files,
+programs), so they are laid down for pg_read_all_data's where the role has them, and the user is told. Rows stay in the
+server until they are fetched.
 """
 
 from collections.abc import Iterator
@@ -98,8 +99,9 @@ class PostgresDatabase:
 
     def plan(self, sql: str) -> str:
         with self._transaction(CONNECTING) as connection:
-            # binary: by the extended protocol, which takes one statement
-            return "\n".join(row[0] for row in connection.execute(f"EXPLAIN {sql}".encode(), binary=True))
+            # binary: by the extended protocol, which takes one statement; DECLARE: EXPLAIN's own options would run it
+            explain = f"EXPLAIN DECLARE chat CURSOR FOR {sql}".encode()
+            return "\n".join(row[0] for row in connection.execute(explain, binary=True))
 
     @contextmanager
     def _transaction(self, seconds: float | None) -> Iterator[psycopg.Connection]:
@@ -118,7 +120,7 @@ class PostgresDatabase:
             raise QueryError(self._line(error), repairable=not lost) from None
         finally:
             with suppress(psycopg.Error):  # the connection may be lost
-                self._connection.rollback()
+                self._connection.execute("ROLLBACK; SELECT pg_advisory_unlock_all()")
 
     def _line(self, error: psycopg.Error) -> str:
         diagnosis = error.diag
