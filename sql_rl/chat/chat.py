@@ -16,6 +16,7 @@ from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
 from sql_rl.prompts import load_prompts
 from sql_rl.settings import Settings
+from sql_rl.teachers.http import encodable
 from sql_rl.terminal.manner import Manner
 
 
@@ -38,7 +39,7 @@ def chat(settings: Settings, secrets: Secrets, question: str | None, manner: Man
             console = Console(stderr=True, quiet=manner != "person")
             screen = Screen(console, thinking=console.is_terminal)
             _warn(database, screen)
-            answer(question, asker, screen, settings.chat, as_json=manner == "json")
+            answer(encodable(question), asker, screen, settings.chat, as_json=manner == "json")
             return
         from sql_rl.chat.terminal import converse
 

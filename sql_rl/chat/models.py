@@ -14,7 +14,7 @@ from sql_rl.errors import SqlRlError
 from sql_rl.prompts import Message
 from sql_rl.settings import Settings
 from sql_rl.teachers.dialects import dialect_of
-from sql_rl.teachers.http import failure
+from sql_rl.teachers.http import encodable, failure
 from sql_rl.teachers.openai import endpoint_of
 
 CONNECTING = 10  # seconds
@@ -105,9 +105,9 @@ def _pieces(answer: Any) -> Iterator[Piece]:
             # `reasoning` at OpenRouter, Groq and vLLM of today, `reasoning_content` at DeepSeek and vLLM of old
             extra = choice.delta.model_extra or {}
             if thought := extra.get("reasoning") or extra.get("reasoning_content"):
-                yield Piece("reasoning", str(thought))
+                yield Piece("reasoning", encodable(str(thought)))
             if choice.delta.content:
-                yield Piece("text", choice.delta.content)
+                yield Piece("text", encodable(choice.delta.content))
             finished = finished or choice.finish_reason is not None
     if not finished:
         raise SqlRlError("the answer broke off before its end: /retry asks again")

@@ -21,6 +21,7 @@ from sql_rl.chat.sitting import Sitting
 from sql_rl.chat.turn import Asker
 from sql_rl.errors import SqlRlError
 from sql_rl.settings.chat import ChatSettings
+from sql_rl.teachers.http import encodable
 
 ASK, CONFIRM = "ask> ", "Enter runs it> "
 
@@ -48,7 +49,7 @@ def converse(asker: Asker, screen: Screen, settings: ChatSettings) -> None:
 def _step(session: PromptSession[str], sitting: Sitting, screen: Screen) -> bool:
     """Reads a line and does what it says; whether the user stays."""
     try:
-        line = session.prompt(CONFIRM if sitting.waiting else ASK)
+        line = encodable(session.prompt(CONFIRM if sitting.waiting else ASK))  # a key may be no UTF-8
         with _stoppable():
             obey(sitting, line)
     except EOFError:

@@ -93,6 +93,10 @@ def test_one_line_of_json(asking):
     assert json.loads(asking("Broken?", "--json").stdout)["sql"] == "SELECT 1", "the query that was run"
 
 
+def test_a_question_that_is_no_utf_8(asking):
+    assert json.loads(asking("caf\udce9?", "--json").stdout)["question"] == "caf??"
+
+
 def test_more_rows_than_are_shown(asking):
     done = asking("Everything?", "--format", "csv", "--max-rows", 3)
     assert (done.returncode, done.stdout) == (0, "n\n1\n2\n3\n")

@@ -1,5 +1,6 @@
 """The program itself on a pseudo-terminal: questions, commands, Ctrl-C, history, and a terminal without colour."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -143,6 +144,15 @@ def test_a_conversation(start: Callable[..., Chat], tmp_path: Path):
     chat.until("All?", "SELECT 1", "1 row,")
     chat.type("/help")
     chat.until("/export FILE.csv", "/exit")
+    chat.leave("/exit\r")
+
+
+def test_keys_that_are_no_utf_8(start: Callable[..., Chat], chat_server: ChatServer):
+    chat = start(*SHOP)
+    chat.until(ASK)
+    os.write(chat.process.child_fd, b"caf\xe9?\r")
+    chat.until(CONFIRM)
+    assert chat_server.bodies[0]["messages"][1]["content"].rstrip().endswith("caf??")
     chat.leave("/exit\r")
 
 

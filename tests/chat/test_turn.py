@@ -86,6 +86,13 @@ def test_an_answer(ask: Callable[..., Turn], chat_server: ChatServer, notes: Not
     assert "CREATE TABLE shop (id INTEGER PRIMARY KEY, town TEXT);" in prompt and "Hint" not in prompt
 
 
+def test_half_a_surrogate_pair_is_a_question_mark(ask: Callable[..., Turn], chat_server: ChatServer, notes: Notes):
+    chat_server.respond = answering("<think>\ud83d</think><sql>SELECT '\ud800'</sql>", reasoning="\udc00")
+    turn = ask()
+    assert (turn.sql, turn.text) == ("SELECT '?'", "<think>?</think><sql>SELECT '?'</sql>")
+    assert notes.thoughts.strip() == "??"
+
+
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 def test_a_reasoning_in_its_own_field(ask: Callable[..., Turn], chat_server: ChatServer, notes: Notes, field: str):
     chat_server.respond = answering("<sql>SELECT 1</sql>", **{field: "I count rows."})
