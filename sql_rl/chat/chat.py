@@ -43,6 +43,7 @@ def chat(settings: Settings, secrets: Secrets, question: str | None, manner: Man
             return
         from sql_rl.chat.terminal import converse
 
+        sys.stdout.reconfigure(errors="replace")  # what the terminal's encoding lacks
         screen = Screen(Console())
         try:
             number = len(database.tables())

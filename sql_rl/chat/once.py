@@ -42,11 +42,19 @@ def answer(
     except KeyboardInterrupt:
         raise StoppedEarlyError("stopped before there was an answer") from None
     out = out or sys.stdout
-    if as_json:
-        print(json.dumps(_told(question, turn, result), ensure_ascii=False), file=out)
-    else:
-        write(result, settings.format, out)
-    out.flush()
+    try:
+        if as_json:
+            print(json.dumps(_told(question, turn, result), ensure_ascii=False), file=out)
+        else:
+            write(result, settings.format, out)
+        out.flush()
+    except BrokenPipeError:  # whoever reads has enough
+        raise
+    except OSError as error:
+        raise SqlRlError(f"the rows cannot be written: {error.strerror}") from None
+    except UnicodeEncodeError as error:
+        lacking = error.object[error.start]
+        raise SqlRlError(f"the rows hold {lacking!a}, which {error.encoding} has not: set PYTHONUTF8=1") from None
     screen.line(counted(result), "dim")
 
 

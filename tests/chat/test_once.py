@@ -1,5 +1,6 @@
 """`chat -q`: rows on stdout, all else on stderr, and exit codes for scripts."""
 
+import contextlib
 import csv
 import io
 import json
@@ -91,6 +92,20 @@ def test_one_line_of_json(asking):
     }
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
     assert json.loads(asking("Broken?", "--json").stdout)["sql"] == "SELECT 1", "the query that was run"
+
+
+@pytest.mark.parametrize("form", [["--format", "table"], ["--format", "csv"], ["--format", "json"], ["--json"]])
+def test_rows_that_cannot_be_written(asking, chat_server: ChatServer, form: list[str], monkeypatch: pytest.MonkeyPatch):
+    chat_server.answers = {"Town?": "SELECT 'Zürich …' AS town"}
+    latin = io.TextIOWrapper(io.BytesIO(), "latin-1")
+    with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:  # whose closing fails too
+        for out, said in (
+            (full, "error: the rows cannot be written: No space left on device"),
+            (latin, "error: the rows hold '\\u2026', which latin-1 has not: set PYTHONUTF8=1"),
+        ):
+            monkeypatch.setattr("sys.stdout", out)
+            done = asking("Town?", *form)
+            assert (done.returncode, done.stderr.splitlines()[-1]) == (1, said)
 
 
 def test_a_question_that_is_no_utf_8(asking):

@@ -156,6 +156,13 @@ def test_keys_that_are_no_utf_8(start: Callable[..., Chat], chat_server: ChatSer
     chat.leave("/exit\r")
 
 
+def test_a_terminal_that_lacks_a_character(start: Callable[..., Chat]):
+    chat = start(*SHOP, PYTHONIOENCODING="latin-1")
+    chat.until(ASK)
+    chat.type("/sql select 'a' || char(8230)")
+    chat.until("a?", "1 row,", ASK)
+
+
 def test_ctrl_c_stops_the_answer_and_the_query_but_not_the_program(start: Callable[..., Chat], chat_server: ChatServer):
     chat = start(*SHOP)
     chat.until(ASK)
