@@ -1,9 +1,11 @@
 """`/load`: an SQL script, a CSV file or a Parquet file into the database in memory.
 
 Scripts may be in any dialect that the judge reads, and may do what a judged context may: build and fill tables. CSV
-and Parquet become a table that is named like the file. A file is loaded as a whole, or nothing of it is.
+(with commas, semicolons or tabs) and Parquet become a table that is named like the file. A file is loaded as a whole,
+or nothing of it is.
 """
 
+import csv
 import json
 import math
 import re
@@ -27,6 +29,8 @@ from sql_rl.judge.sandbox import Budget, Rights, Stopped, execute, fit, one_line
 KINDS = ".sql, .csv or .parquet"
 _BUDGET = Budget(steps=2**62, deadline=math.inf, rows=0, memory=MEMORY)
 _PAGE = 4096  # bytes
+_DELIMITERS = ",;\t"
+_HEADER = 2**16  # characters in which it is looked for
 _SHOWN = 3  # problems of a script
 
 
@@ -49,6 +53,8 @@ def load(database: SQLiteDatabase, path: Path, now: str) -> str:
         raise UsageError(f"{path}: more than {MEMORY // 2**20} MB in memory: make a database file of it") from None
     except (OSError, UnicodeDecodeError, pa.ArrowException, apsw.Error) as error:
         raise UsageError(f"{path}: {one_line(str(error))}") from None
+    except OverflowError as error:  # a date of the year 300,000
+        raise UsageError(f"{path}: a value is out of range: {error}") from None
     raise UsageError(f"{path}: only {KINDS} can be loaded")
 
 
@@ -130,11 +136,20 @@ def _read(path: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
 
         file = ParquetFile(path)
         return file.schema_arrow, file.iter_batches()
-    from pyarrow.csv import ConvertOptions, read_csv
+    from pyarrow.csv import ConvertOptions, ParseOptions, read_csv
 
+    form = ParseOptions(delimiter=_delimiter(path))
     empty_is_null = ConvertOptions(null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False)
-    table = read_csv(path, convert_options=empty_is_null)  # read whole: a column's type may show in its last row
+    # read whole: a column's type may show in its last row
+    table = read_csv(path, parse_options=form, convert_options=empty_is_null)
     return table.schema, iter(table.to_batches())
+
+
+def _delimiter(path: Path) -> str:
+    """What parts the names in the first line: that which parts it into the most; a comma where none does."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        header = file.readline(_HEADER)
+    return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), ())))
 
 
 def _declared(kind: pa.DataType) -> str:
@@ -151,11 +166,15 @@ def _declared(kind: pa.DataType) -> str:
         return "DATE"
     if pa.types.is_timestamp(kind):
         return "TIMESTAMP"
-    return "BLOB" if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else "TEXT"
+    binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return "BLOB" if any(holds(kind) for holds in binary) else "TEXT"
 
 
 def _value(value: Any) -> Any:
-    """A value as SQLite stores it: dates as ISO text, decimals as numbers, lists and structures as JSON."""
+    """A value as SQLite stores it: dates as ISO text, decimals as numbers, lists and structures as JSON, and as a float
+    the integer that 64 bits with a sign do not hold."""
+    if isinstance(value, int) and value >= 2**63:
+        return float(value)
     if value is None or isinstance(value, str | bytes | int | float):
         return value
     if isinstance(value, Decimal):

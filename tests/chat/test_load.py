@@ -60,15 +60,43 @@ def test_parquet_with_all_kinds_of_columns(db, tmp_path: Path):
             "l": pa.array([[1, 2], None]),
             "s": pa.array([{"a": "ä"}, None]),
             "b": pa.array([b"\x00", None]),
+            "f": pa.array([b"\x01\x02", None], pa.binary(2)),
+            "u": pa.array([2**64 - 1, None], pa.uint64()),
             'odd "name"': pa.array(["x", None]).dictionary_encode(),
         }
     )
     pq.write_table(table, tmp_path / "all.parquet")
     load(db, tmp_path / "all.parquet", NOW)
     assert rows(db, 'SELECT * FROM "all"') == [
-        (1, 1.5, "2024-01-02 03:04:00", "[1, 2]", '{"a": "ä"}', b"\x00", "x"),
-        (None,) * 7,
+        (1, 1.5, "2024-01-02 03:04:00", "[1, 2]", '{"a": "ä"}', b"\x00", b"\x01\x02", 2.0**64, "x"),
+        (None,) * 9,
     ]
+    assert '"f" BLOB' in db.tables()[0].definition
+
+
+@pytest.mark.parametrize(
+    "column", [pa.array([10**15], pa.timestamp("s")), pa.array([10**7], pa.date32())], ids=["timestamp", "date"]
+)
+def test_a_date_that_nobody_can_write_is_told(db, tmp_path: Path, column: pa.Array):
+    pq.write_table(pa.table({"d": column}), tmp_path / "far.parquet")
+    with pytest.raises(UsageError, match=r"far\.parquet: a value is out of range"):
+        load(db, tmp_path / "far.parquet", NOW)
+    assert db.tables() == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("a;b\n1;2,5\n", ("a", "b")),
+        ("a\tb,c\td\n1\t2\t3\n", ("a", "b,c", "d")),
+        ('"a;b;c",d\n1,2\n', ("a;b;c", "d")),
+        ("a\n1\n", ("a",)),
+        ("a;b\r1;2\r", ("a", "b")),
+    ],
+)
+def test_what_parts_the_columns_shows_in_the_header(db, tmp_path: Path, content: str, columns: tuple[str, ...]):
+    load(db, write(tmp_path, "x.csv", content), NOW)
+    assert db.tables()[0].columns == columns
 
 
 def test_a_column_whose_type_shows_late(db, tmp_path: Path):
