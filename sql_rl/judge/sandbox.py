@@ -190,6 +190,8 @@ def guarded(db: apsw.Connection, rights: Rights, budget: Budget) -> Iterator[Non
     except apsw.InterruptError:
         spent = "steps" if steps_left < 0 else "seconds"
         raise Stopped(Verdict.TIMEOUT, f"it was stopped: over the budget of {spent}") from None
+    except TimeoutError:
+        raise Stopped(Verdict.TIMEOUT, "it was stopped: a pattern takes too long on a text") from None
     except (apsw.TooBigError, apsw.NoMemError, MemoryError) as error:
         raise Stopped(Verdict.TOO_BIG, f"it was stopped: {error or 'out of memory'}") from None
     except apsw.AuthError as error:

@@ -103,6 +103,15 @@ def test_what_never_ends_is_stopped(db: Database):
     assert fetch(db, "SELECT 1", 10, 5).rows == [(1,)]
 
 
+def test_a_pattern_that_never_ends_is_stopped(db: Database):
+    sql = "SELECT '{}!' REGEXP '^(a|aa)+$'".format("a" * 60)
+    with pytest.raises(QueryError, match="a pattern takes too long on a text"):
+        fetch(db, sql, 1, 30)
+    with pytest.raises(QueryError, match=r"stopped after 0\.2 s"):  # and leaves others their time until then
+        fetch(db, sql, 1, 0.2)
+    assert fetch(db, "SELECT name FROM town WHERE name REGEXP '^U'", 1, 5).rows == [("Ulm",)]
+
+
 def test_a_huge_result_shows_its_first_rows(db: Database):
     result = fetch(db, ENDLESS.format("n"), 3, 5)
     assert (result.rows, result.more) == ([(1,), (2,), (3,)], True)

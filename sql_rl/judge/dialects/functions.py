@@ -1,7 +1,8 @@
 """SQL functions of other databases, registered in SQLite under the names that they or `rewrite.py` use.
 
-Promise: a function gives NULL where an argument is NULL or cannot be read, never an error of Python; random ones are
-drawn from a fixed seed, so that a verdict never changes. Calendar functions are in `dates.py`.
+Promise: a function gives NULL where an argument is NULL or cannot be read, never an error of Python but TimeoutError,
+for a pattern that would take for ever; random ones are drawn from a fixed seed, so that a verdict never changes.
+Calendar functions are in `dates.py`.
 """
 
 import hashlib
@@ -11,12 +12,17 @@ import re
 import statistics
 from collections.abc import Callable
 from functools import lru_cache, wraps
+from typing import TYPE_CHECKING
 
 import apsw
 
 from sql_rl.judge.dialects import dates
 
+if TYPE_CHECKING:
+    import regex  # loaded with the first pattern: few queries hold one
+
 LONGEST = 1_000_000  # characters that a function returns; SQLite's own length limit then refuses the rest
+PATIENCE = 1.0  # seconds of processor time for one pattern on one text; then it is a TimeoutError
 
 
 class _Dice:
@@ -55,15 +61,25 @@ def _substring_index(text: str, separator: str, count: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
+def _compiled(pattern: str, flags: int) -> "regex.Pattern[str]":
+    """Of `regex`, not `re`: it gives up in time, and leaves the interpreter to other threads until then."""
+    import regex
+
     classes = {"alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "space": r"\s", "upper": "A-Z", "lower": "a-z"}
     for name, members in classes.items():
         pattern = pattern.replace(f"[:{name}:]", members)
-    return re.compile(pattern, flags)
+    try:
+        return regex.compile(pattern, flags)
+    except regex.error as error:
+        raise ValueError(str(error)) from None
+
+
+def _found(pattern: object, text: object, flags: int = 0) -> "regex.Match[str] | None":
+    return _compiled(str(pattern), flags).search(str(text), concurrent=True, timeout=PATIENCE)
 
 
 def _regexp(pattern: object, text: object, flags: int = 0) -> int:
-    return int(_compiled(str(pattern), flags).search(str(text)) is not None)
+    return int(_found(pattern, text, flags) is not None)
 
 
 def _regexp_like(text: object, pattern: object, options: str = "") -> int:
@@ -71,12 +87,12 @@ def _regexp_like(text: object, pattern: object, options: str = "") -> int:
 
 
 def _regexp_replace(text: object, pattern: object, new: object, options: str = "g") -> str:
-    replacement = re.sub(r"\$(\d)", r"\\\1", str(new))
-    return _compiled(str(pattern), 0).sub(replacement, str(text), count=0 if "g" in str(options) else 1)
+    replacement, count = re.sub(r"\$(\d)", r"\\\1", str(new)), 0 if "g" in str(options) else 1
+    return _compiled(str(pattern), 0).sub(replacement, str(text), count=count, concurrent=True, timeout=PATIENCE)
 
 
 def _regexp_substr(text: object, pattern: object) -> str | None:
-    match = _compiled(str(pattern), 0).search(str(text))
+    match = _found(pattern, text)
     return None if match is None else match.group(match.re.groups and 1)
 
 
@@ -183,7 +199,7 @@ def _null_safe(function: Callable[..., object]) -> Callable[..., object]:
             return None
         try:
             result = function(*arguments)
-        except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, re.error, RecursionError):
+        except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RecursionError):
             return None
         return result if not isinstance(result, int) or -(2**63) <= result < 2**63 else float(result)
 
