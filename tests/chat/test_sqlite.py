@@ -51,6 +51,16 @@ def test_rows(db: Database):
     assert not fetch(db, "SELECT id FROM town", 2, 5).more
 
 
+def test_full_text_tables_are_read_and_not_changed(db: Database, path: Path):
+    with closing(apsw.Connection(str(path))) as writer:
+        writer.execute("INSERT INTO texts VALUES ('a fat cat'), ('a dog')")
+    assert fetch(db, "SELECT * FROM texts", 10, 5).rows == [("a fat cat",), ("a dog",)]
+    sql = "SELECT highlight(texts, 0, '<', '>') FROM texts WHERE texts MATCH 'cat OR cow' ORDER BY bm25(texts)"
+    assert fetch(db, sql, 10, 5).rows == [("a fat <cat>",)]
+    with pytest.raises(QueryError, match="not allowed: INSERT texts"):
+        fetch(db, "INSERT INTO texts(texts) VALUES ('optimize')", 10, 5)
+
+
 def test_a_text_that_is_not_utf_8_hides_no_rows(db: Database, path: Path, tmp_path: Path):
     with closing(apsw.Connection(str(path))) as writer:
         writer.execute("INSERT INTO town VALUES (3, CAST(x'4bf66c6e' AS TEXT)), (4, 'Bonn')")
