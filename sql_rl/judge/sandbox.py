@@ -138,8 +138,9 @@ class _Authorizer:
                 return self._refuse(f"the table {first}")
             return apsw.SQLITE_OK
         if action in _CHANGING:
-            # SQLite's own ALTER TABLE looks through the schema of temp as well; no other statement reaches it.
-            if self.changes and (schema in ("main", None) or first in ("sqlite_temp_master", "sqlite_temp_schema")):
+            # ALTER TABLE names its database first, and looks through the schema of temp, which nothing else reaches.
+            place = first if action == apsw.SQLITE_ALTER_TABLE else schema
+            if self.changes and (place in ("main", None) or first in ("sqlite_temp_master", "sqlite_temp_schema")):
                 return apsw.SQLITE_OK
             if first and first.startswith("sqlite_"):
                 return self._refuse("a change of the schema")
