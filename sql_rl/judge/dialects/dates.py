@@ -123,22 +123,25 @@ def part(unit: str, value: object) -> object:
 
 
 def truncate(unit: str, value: object) -> str | None:
-    """DATE_TRUNC: the beginning of the unit that the value falls into; weeks begin on Monday."""
+    """DATE_TRUNC: the beginning of the unit that the value falls into; weeks begin on Monday.
+
+    Of days and longer units it is a date alone, which equals `date(value)` and '2024-01-01', as it does elsewhere.
+    """
     found = read(value)
     if found is None:
         return None
-    moment, timed = found
+    moment, _ = found
     name = unit_name(unit)
     midnight = datetime(moment.year, moment.month, moment.day)
     if name in _MONTHS:
         months = _MONTHS[name]
         first = (moment.year * 12 + moment.month - 1) // months * months
-        return write(datetime(first // 12, first % 12 + 1, 1), timed)
+        return write(datetime(first // 12, first % 12 + 1, 1), False)
     if name == "week":
-        return write(midnight - timedelta(days=moment.weekday()), timed)
+        return write(midnight - timedelta(days=moment.weekday()), False)
     seconds = _SECONDS[name]
     if seconds >= 86400:
-        return write(midnight, timed)
+        return write(midnight, False)
     whole = int((moment - midnight).total_seconds() // seconds)
     return write(midnight + timedelta(seconds=whole * seconds), True)
 

@@ -114,11 +114,14 @@ def _simple_type(type_: exp.DataType, name: str, counted: bool) -> exp.DataType:
     """A type name of SQLite's with the right affinity; those that tell a date or a truth value keep their names."""
     if counted or name in _SERIAL:
         return exp.DataType.build("INTEGER", dialect="sqlite")
-    if type_.is_type(*exp.DataType.INTEGER_TYPES) or name in ("bit", "year"):
+    one_digit = [size.name for size in type_.expressions] == ["1"]
+    if name in ("boolean", "bit") or (name == "tinyint" and one_digit):  # MySQL's truth value
+        return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind="BOOLEAN")  # sqlglot would write INTEGER
+    if type_.is_type(*exp.DataType.INTEGER_TYPES) or name == "year":
         return exp.DataType.build("INTEGER", dialect="sqlite")
     if type_.is_type(*exp.DataType.REAL_TYPES) or name in ("money", "smallmoney"):
         return exp.DataType.build("REAL", dialect="sqlite")
-    if name in ("date", "time", "boolean", "blob", "binary", "varbinary"):
+    if name in ("date", "time", "blob", "binary", "varbinary"):
         return exp.DataType(this=type_.this)
     if name.startswith(("timestamp", "datetime", "smalldatetime")):
         return exp.DataType.build("DATETIME", dialect="mysql")

@@ -7,7 +7,14 @@ that define or change data are taken further by `definitions.py`.
 
 from sqlglot import exp
 
-from sql_rl.judge.dialects.rewrite_dates import DATE_ARITHMETIC, DATE_HANDLERS, DATE_PHRASES, bare, sum_of_dates
+from sql_rl.judge.dialects.rewrite_dates import (
+    DATE_ARITHMETIC,
+    DATE_HANDLERS,
+    DATE_PHRASES,
+    bare,
+    compared_with_interval,
+    sum_of_dates,
+)
 from sql_rl.judge.dialects.scope import Handler, Scope, call
 
 
@@ -146,6 +153,37 @@ def _qualified_column(node: exp.Expression, _: Scope) -> exp.Expression:
     return exp.column(node.this.copy(), table=node.args["table"].copy())
 
 
+def _compared(node: exp.Expression, scope: Scope) -> exp.Expression:
+    """A comparison with ALL or ANY of a subquery's rows, as EXISTS; one with an interval, in seconds."""
+    if isinstance(node.expression, exp.All | exp.Any):
+        return _quantified(node)
+    return compared_with_interval(node, scope)
+
+
+def _quantified(node: exp.Expression) -> exp.Expression:
+    of_all, rows = isinstance(node.expression, exp.All), node.expression.this.unnest()
+    if not isinstance(rows, exp.Select) or len(rows.expressions) != 1 or rows.expressions[0].is_star:
+        return node
+    if isinstance(node, exp.EQ) and not of_all:
+        return exp.In(this=node.this, query=exp.Subquery(this=rows))
+    rows.set("expressions", [exp.alias_(rows.expressions[0].unalias(), "one_of_them")])
+    holds = type(node)(this=node.this, expression=exp.column("one_of_them"))
+    condition = exp.Not(this=exp.Is(this=exp.paren(holds), expression=exp.true())) if of_all else holds
+    found = exp.Exists(this=exp.select("1").from_(rows.subquery("them")).where(condition))
+    return exp.Not(this=found) if of_all else found
+
+
+def _counted_together(node: exp.Expression, _: Scope) -> exp.Expression:
+    """COUNT(DISTINCT a, b) counts the pairs without a NULL, and so do texts in which a NULL leaves nothing."""
+    parts = node.this.expressions if isinstance(node.this, exp.Distinct) else []
+    if len(parts) < 2:
+        return node
+    text, separator = parts[0], call("char", 31)
+    for part in parts[1:]:
+        text = exp.DPipe(this=exp.DPipe(this=text, expression=separator.copy()), expression=part)
+    return exp.Count(this=exp.Distinct(expressions=[text]))
+
+
 def _either(node: exp.Expression, _: Scope) -> exp.Expression:
     return exp.NEQ(this=_truth(node.this), expression=_truth(node.expression))
 
@@ -160,6 +198,8 @@ _HANDLERS: dict[type[exp.Expression], Handler] = {
     **dict.fromkeys((exp.Max, exp.Min, exp.Sum, exp.Avg), _inner_aggregate),
     exp.Add: _plus,
     exp.Sub: sum_of_dates(-1),
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE), _compared),
+    exp.Count: _counted_together,
     exp.WithinGroup: _within_group,
     exp.GroupConcat: _joined_group,
     exp.ArrayAgg: _named("json_group_array"),
@@ -181,6 +221,8 @@ _PHRASES: dict[type[exp.Expression], str] = {
     **dict.fromkeys((exp.Max, exp.Min, exp.Sum, exp.Avg), "aggregate of an aggregate read as the inner one"),
     **DATE_PHRASES,
     **dict.fromkeys((exp.Add, exp.Sub), DATE_ARITHMETIC),
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE), "ALL, ANY, INTERVAL compared in SQLite's way"),
+    exp.Count: "COUNT of several columns as one text",
     exp.National: "N'…' as a plain string",
     exp.WithinGroup: "WITHIN GROUP as arguments",
     exp.Array: "ARRAY as JSON",

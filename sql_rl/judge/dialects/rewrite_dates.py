@@ -111,6 +111,24 @@ def sum_of_dates(sign: int) -> Handler:
     return handle
 
 
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400}
+
+
+def compared_with_interval(node: exp.Expression, _: Scope) -> exp.Expression:
+    """The time between two dates, or an AGE, against an interval: seconds against seconds. A month has 30 days."""
+    for side, other in (("this", "expression"), ("expression", "this")):
+        interval, between = _interval_in(node.args[side]), node.args[other].unnest()
+        called = between.name.lower() if isinstance(between, exp.Anonymous) else ""
+        if isinstance(interval, exp.Interval) and called in ("datediff", "age"):
+            count, unit = _count(interval.this), _unit(interval.args.get("unit"))
+            if len(between.expressions) == 2 and unit in _SECONDS:
+                later, earlier = between.expressions
+                seconds = exp.Mul(this=exp.paren(count), expression=exp.Literal.number(_SECONDS[unit]))
+                sides = {side: seconds, other: call("elapsed", "second", earlier, later)}
+                return type(node)(**sides)
+    return node
+
+
 def _difference(node: exp.Expression, _: Scope) -> exp.Expression:
     return call("datediff", _unit(node.args.get("unit")), bare(node.expression), bare(node.this))
 
