@@ -5,9 +5,12 @@ variants. A query matches if it gives the gold's answer on all of them; if only 
 database on which the gold's own answer is not determined refuses nobody.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+
+import apsw
 
 from sql_rl.judge.allowance import Allowance
 from sql_rl.judge.compare import Alignment, Result, same_multiset
@@ -19,10 +22,12 @@ from sql_rl.judge.outcomes import GoldAudit
 from sql_rl.judge.reference import Expected, Reference, result_of_gold
 from sql_rl.judge.sandbox import Answer, Rights, Stopped, execute
 from sql_rl.judge.state import read_state, state_difference
+from sql_rl.judge.variants.demands import Value
 from sql_rl.judge.variants.generate import Variant, generate
 from sql_rl.judge.verdict import Judgement, Verdict
 
 GIVEN = "given"
+_ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 
 
 @dataclass
@@ -93,9 +98,17 @@ class Case:
             answered[id(rows)] = expected
             return expected.result if expected and expected.determined else None
 
-        rows_of = generate(
-            self.ground.schema, self.ground.rows, reference.tree, settings.seed, settings.variants, answer
-        )
+        def decide(condition: str, tried: Sequence[Value]) -> list[bool | None]:
+            asked = f"WITH t(v) AS (VALUES {', '.join(f'({apsw.format_sql_value(v)})' for v in tried)}) "
+            try:
+                found = execute(self.ground.db, f"{asked}SELECT ({condition}) <> 0 FROM t", Rights.READ, budget())
+            except Stopped:
+                return [None] * len(tried)
+            return [None if truth is None else bool(truth) for (truth,) in found.rows]
+
+        budget = self.allowance.budget
+        schema, given = self.ground.schema, self.ground.rows
+        rows_of = generate(schema, given, reference.tree, settings.seed, settings.variants, answer, decide)
         for number, rows in enumerate(rows_of, 1):
             expected = answered[id(rows)]
             if expected is not None:
@@ -136,7 +149,15 @@ class Case:
             difference = alignment.admit(expected.result, result_of(answer), expected.order)
             if difference:
                 return self._judgement(reading, Verdict.LUCKY, difference.reason, expected.name, rows)
+        if self._asks_order and not _ORDERED.search(statement):
+            reason = "its rows came in the order asked by accident: it has no ORDER BY"
+            return self._judgement(reading, Verdict.LUCKY, reason, GIVEN, rows)
         return self._judgement(reading, Verdict.MATCH, rows=rows)
+
+    @cached_property
+    def _asks_order(self) -> bool:
+        """Does the gold put rows in an order, here or on a variant? SQLite sorts for GROUP BY without being asked."""
+        return any(len(set(expected.order or ())) > 1 for expected in (self.given, *self.variants))
 
     def _judge_change(self, statement: str) -> Judgement:
         for expected in (self.given, *self.variants):

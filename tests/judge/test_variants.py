@@ -61,9 +61,20 @@ def runner(ddl, sql):
     return run
 
 
+def decide(condition, tried):
+    places = ", ".join("(?)" for _ in tried)
+    return [
+        truth
+        for (truth,) in apsw.Connection(":memory:").execute(
+            f"WITH t(v) AS (VALUES {places}) SELECT ({condition}) = 1 FROM t", tried
+        )
+    ]
+
+
 def variants_of(ddl, sql, seed=0, count=8, run=True):
     schema, given_rows = prepare(ddl)
-    return generate(schema, Given(schema, given_rows), parse(sql), seed, count, runner(ddl, sql) if run else None)
+    ask = (runner(ddl, sql), lambda *asked: [None if t is None else bool(t) for t in decide(*asked)]) if run else ()
+    return generate(schema, Given(schema, given_rows), parse(sql), seed, count, *ask)
 
 
 GOLD = (
@@ -172,6 +183,12 @@ def test_what_is_declared_is_respected(ddl):
         "SELECT a.name FROM shop a JOIN shop b ON a.city_code = b.city_code WHERE a.name = 'Left' AND b.name = 'Right'",
         "SELECT name FROM shop WHERE id = 40 OR (id = 41 AND name = 'Fish')",
         "SELECT item FROM (SELECT item, amount AS x FROM sale) WHERE x = -17.25",
+        "SELECT item FROM sale WHERE strftime('%Y', day) = '2016' AND strftime('%m', day) = '09'",
+        "SELECT item FROM sale WHERE day LIKE '1998-11-%'",
+        "SELECT item FROM sale WHERE day >= date('2031-05-05', '-30 days')",
+        "SELECT item FROM sale WHERE amount * 1.25 > 40000 AND amount / 2 < 16100",
+        "SELECT name FROM shop WHERE length(name) = 23",
+        "SELECT name FROM city WHERE lower(name) LIKE '%quay%' AND people % 7 = 3",
     ],
 )  # fmt: skip
 def test_an_answer_is_found_where_the_given_data_have_none(sql):
@@ -187,6 +204,47 @@ def test_values_lie_on_and_beside_the_boundary():
     assert {7.5, 6.5, 8.5} <= held
     names = {row[1] for variant in variants_of(SHOP, GOLD) for row in variant["city"]}
     assert {"Burg", "bURG", "Burgx", "Bur"} <= names
+
+
+BESIDE = [
+    ("SELECT item FROM sale WHERE strftime('%Y-%m', day) = '2023-02'", {"2023-01-31", "2023-02-01", "2023-02-28", "2023-03-01"}),
+    ("SELECT item FROM sale WHERE julianday('2024-03-31') - julianday(day) <= 30", {"2024-02-29", "2024-03-01"}),
+    ("SELECT CASE WHEN day > '2019-07-04' THEN 'new' ELSE 'old' END FROM sale", {"2019-07-03", "2019-07-04", "2019-07-05"}),
+    ("SELECT item FROM sale WHERE amount * 4 >= 170", {42.49, 42.5}),
+    ("SELECT sum(CASE WHEN amount > 33 THEN 1 END) FROM sale", {32.0, 33.0, 34.0}),
+    ("SELECT name FROM shop WHERE length(name) > 9", {9, 10}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sql", "beside"), BESIDE)
+def test_values_lie_on_both_sides_of_what_only_the_database_can_tell(sql, beside):
+    variants = variants_of(SHOP, sql)
+    held = {v for variant in variants for row in variant["sale"] for v in row}
+    held |= {len(row[2]) for variant in variants for row in variant["shop"]}
+    assert beside <= held
+
+
+def test_truth_values_stay_truth_values():
+    ddl = "CREATE TABLE t (id INT, done BOOLEAN, paid TINYINT(1)); INSERT INTO t VALUES (1, 1, 0), (2, 0, 1), (3, 1, 1)"
+    for variant in variants_of(ddl, "SELECT done, max(id) FROM t WHERE paid = 1 AND done <> 0 GROUP BY done"):
+        assert {v for row in variant["t"] for v in row[1:]} <= {0, 1}
+
+
+def test_dates_with_a_time_of_day_reach_into_the_last_day():
+    ddl = "CREATE TABLE t (at TIMESTAMP); INSERT INTO t VALUES ('2024-05-01 10:00:00'), ('2024-06-01 11:30:00')"
+    held = {
+        row[0]
+        for v in variants_of(ddl, "SELECT at FROM t WHERE at BETWEEN '2024-03-01' AND '2024-03-31'")
+        for row in v["t"]
+    }
+    assert "2024-03-31 12:00:00" in held
+
+
+def test_a_column_that_a_scalar_subquery_takes_a_row_by_holds_nothing_twice():
+    sql = "SELECT name FROM city WHERE people > (SELECT people FROM city WHERE name = 'Burg')"
+    for variant in variants_of(SHOP, sql):
+        names = [row[1] for row in variant["city"]]
+        assert len(set(names)) == len(names)
 
 
 def test_values_keep_the_manner_of_the_given_ones():

@@ -24,6 +24,18 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A condition on one column that only a database can decide: functions, arithmetic, the clock.
+
+    sql: its text in SQLite's dialect, in which the column is called `v`. literals: those in it.
+    """
+
+    node: Node
+    sql: str
+    literals: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Same:
     """Two columns that are equal, by a join condition or the like."""
 
@@ -52,7 +64,7 @@ class Either:
     parts: tuple["Formula", ...]
 
 
-Formula = Leaf | Same | Not | Both | Either
+Formula = Leaf | Probe | Same | Not | Both | Either
 ALWAYS = Both(())
 
 
@@ -62,6 +74,7 @@ class Scope:
     outputs: the columns it shows or aggregates.
 
     sizes: how many rows a group is asked to have. bounds: what MIN, MAX, AVG or SUM of a column is asked to be.
+    aside: conditions that choose no row, but what is made of it (CASE, FILTER, a comparison that is shown).
     """
 
     sources: tuple[int, ...]
@@ -70,21 +83,24 @@ class Scope:
     outputs: tuple[Node, ...]
     sizes: tuple[int, ...]
     bounds: tuple[Leaf, ...]
+    aside: tuple[Formula, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Demands:
     """tables: the table of each source. links: columns of different scopes that meet (IN, set operations, scalar
-    subqueries). ranked: columns that a LIMIT chooses by. mentioned: all columns that the gold names."""
+    subqueries). ranked: columns that a LIMIT chooses by. singled: columns by whose value a scalar subquery takes its
+    row. mentioned: all columns that the gold names."""
 
     tables: tuple[Table, ...]
     scopes: tuple[Scope, ...]
     links: tuple[Same, ...]
     ranked: frozenset[Node]
+    singled: frozenset[Node]
     mentioned: frozenset[Node]
 
 
-def conditions(formula: Formula) -> Iterator[Leaf | Same]:
+def conditions(formula: Formula) -> Iterator[Leaf | Probe | Same]:
     """All leaves of a formula."""
     match formula:
         case Both(parts) | Either(parts):

@@ -12,8 +12,9 @@ from typing import TypeVar
 from sql_rl.judge.schema import Column, Schema
 from sql_rl.judge.variants import values
 from sql_rl.judge.variants.checks import column_checks, permits
-from sql_rl.judge.variants.demands import Demands, Leaf, Node, Place, Same, Value, conditions
+from sql_rl.judge.variants.demands import Demands, Leaf, Node, Place, Probe, Same, Value, conditions
 from sql_rl.judge.variants.given import GIVEN_VALUES, Given
+from sql_rl.judge.variants.probes import Condition, Truths, turning_points
 
 K = TypeVar("K", bound=Hashable)
 
@@ -24,7 +25,8 @@ class Domain:
 
     common: as in the given data; special: on and beside the gold's boundaries; every: both, no value twice.
     lowest, highest: of the common ones, by which new ones are made. ranked: the gold ranks by it, so values should
-    differ, and none be NULL. dated: it holds ISO dates. whole: it meets a column of integers.
+    differ, and none be NULL. dated: it holds ISO dates. whole: it meets a column of integers. closed: it holds truth
+    values, and nothing else.
     """
 
     common: tuple[Value, ...]
@@ -35,34 +37,46 @@ class Domain:
     ranked: bool
     dated: bool
     whole: bool
+    closed: bool
 
 
-def build_domains(schema: Schema, given: Given, demands: Demands) -> dict[Place, Domain]:
+def build_domains(schema: Schema, given: Given, demands: Demands, truths: Truths) -> dict[Place, Domain]:
     """The domain of every stored column."""
     places = {(t.name.casefold(), c.name.casefold()): c for t in schema.tables for c in t.stored}
-    leaves: dict[Place, list[Leaf]] = defaultdict(list)
-    for leaf in _all_leaves(demands):
-        leaves[place_of(demands, leaf.node)].append(leaf)
+    asked: dict[Place, list[Condition]] = defaultdict(list)
+    for condition in _all_conditions(demands):
+        asked[place_of(demands, condition.node)].append(condition)
     checks = column_checks(schema)
     for place, formulas in checks.items():
-        leaves[place] += [leaf for formula in formulas for leaf in conditions(formula)]
+        asked[place] += [c for formula in formulas for c in conditions(formula) if isinstance(c, Leaf)]
     ranked = {place_of(demands, node) for node in demands.ranked}
     domains: dict[Place, Domain] = {}
     for group in grouped(places, _meetings(schema, demands)):
         common = _common([(places[place], given.values(place)) for place in group])
         dated = any(map(values.is_date, common))
-        special = [value for place in group for leaf in leaves[place] for value in values.around(leaf, dated)]
+        turning = [c for place in group for c in asked[place] if _turns(c, dated)]
+        leaves = [c for place in group for c in asked[place] if c not in turning]
+        special = [value for leaf in leaves for value in values.around(leaf)]
+        if turning:
+            special += turning_points(turning, leaves, common, places[group[0]].affinity, truths)
+        if _is_timed(common):  # a day that ends a range is not over at its beginning, nor is the one before it
+            days = [day for leaf in leaves if _is_bare_day(leaf.value) for day in values.around(leaf)[:2]]
+            special += [f"{day} 12:00:00" for day in days]
         whole = any(places[place].affinity == "INTEGER" for place in group)
+        closed = all(_is_truth_value(places[place]) for place in group)
+        if closed:
+            said = [leaf.value for leaf in leaves]
+            common, special = [v for v in common if v in (0, 1)] or common, [v for v in special if v in (0, 1, *said)]
         if whole:
             special = [value for value in special if not values.is_fraction(value)]
-        if len(group) == 1:  # it meets no other, so it is free to hold a value that outweighs the rest
+        if len(group) == 1 and not closed:  # it meets no other, so it is free to hold a value that outweighs the rest
             common += values.outlying(common)
         if any(place in checks for place in group):
             formulas = [formula for place in group for formula in checks.get(place, ())]
             permitted = [v for v in (*common, *special) if all(permits(formula, v) for formula in formulas)]
             common, special = permitted or common, []
         for affinity in {places[place].affinity for place in group}:
-            domain = _domain(common, special, affinity, not ranked.isdisjoint(group), dated, whole)
+            domain = _domain(common, special, affinity, not ranked.isdisjoint(group), dated, whole, closed)
             domains |= {place: domain for place in group if places[place].affinity == affinity}
     return domains
 
@@ -73,11 +87,16 @@ def _common(columns: Sequence[tuple[Column, list[Value]]]) -> list[Value]:
     if common:
         return common
     column = columns[0][0]
-    dated = any(word in column.declared.casefold() for word in ("date", "timestamp"))
-    return values.plain("DATE" if dated else "TEXT" if column.affinity == "BLOB" else column.affinity, column.name)
+    declared = column.declared.casefold()
+    if "timestamp" in declared or "datetime" in declared:
+        return values.plain("TIMESTAMP", column.name)
+    kind = "DATE" if "date" in declared else "TEXT" if column.affinity == "BLOB" else column.affinity
+    return values.plain(kind, column.name)
 
 
-def _domain(common: list[Value], special: list[Value], affinity: str, ranked: bool, dated: bool, whole: bool) -> Domain:
+def _domain(
+    common: list[Value], special: list[Value], affinity: str, ranked: bool, dated: bool, whole: bool, closed: bool
+) -> Domain:
     common = values.distinct((values.coerce(value, affinity) for value in common), len(common))
     special = values.distinct((values.coerce(value, affinity) for value in special), GIVEN_VALUES)
     if affinity == "INTEGER":  # what meets it may be text, or lie between two integers
@@ -94,6 +113,7 @@ def _domain(common: list[Value], special: list[Value], affinity: str, ranked: bo
         ranked,
         dated,
         whole,
+        closed,
     )
 
 
@@ -119,10 +139,31 @@ def place_of(demands: Demands, node: Node) -> Place:
     return demands.tables[node[0]].name.casefold(), node[1]
 
 
-def _all_leaves(demands: Demands) -> Iterator[Leaf]:
+def _all_conditions(demands: Demands) -> Iterator[Condition]:
     for scope in demands.scopes:
-        yield from (leaf for leaf in conditions(scope.formula) if isinstance(leaf, Leaf))
+        for formula in (scope.formula, *scope.aside):
+            yield from (condition for condition in conditions(formula) if not isinstance(condition, Same))
         yield from scope.bounds
+
+
+def _turns(condition: Condition, dated: bool) -> bool:
+    """Is the boundary to be found by trying? Of dates also that of a pattern, a year, a month."""
+    if isinstance(condition, Probe):
+        return True
+    return dated and condition.op != "null" and not values.is_date(condition.value)
+
+
+def _is_bare_day(value: Value) -> bool:
+    return values.is_date(value) and len(value) == len("2024-01-31")
+
+
+def _is_timed(common: list[Value]) -> bool:
+    """Do its dates have a time of day?"""
+    return any(values.is_date(value) and not _is_bare_day(value) for value in common)
+
+
+def _is_truth_value(column: Column) -> bool:
+    return column.declared.casefold() in ("boolean", "bool", "bit", "bit(1)", "tinyint(1)")
 
 
 def _meetings(schema: Schema, demands: Demands) -> Iterator[tuple[Place, Place]]:

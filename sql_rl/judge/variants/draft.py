@@ -121,6 +121,8 @@ class Draft:
 
     def _scattered(self, domain: Domain, size: int) -> list[Value]:
         """Values of which few are equal."""
+        if domain.closed:
+            return self.random.choices(domain.every, k=size)
         return self.random.sample([*domain.every, *values.more_like(domain.common, 2 * size, self.random)], size)
 
     def _distinct(self, domain: Domain, size: int) -> list[Value]:
@@ -133,7 +135,9 @@ class Draft:
         return values.shifted(domain.highest, self._serial)
 
     def standing_out(self, domain: Domain) -> Value:
-        """A value that no row holds yet, above or below all others."""
+        """A value that no row holds yet, above or below all others; a truth value is one of two."""
+        if domain.closed:
+            return self.pick(domain.every)
         self._serial += 1
         if self.random.random() < 0.5:
             return values.shifted(domain.highest, self._serial)

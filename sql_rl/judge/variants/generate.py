@@ -16,6 +16,7 @@ from sql_rl.judge.schema import Schema
 from sql_rl.judge.variants.demands import Value
 from sql_rl.judge.variants.draft import Draft, Style
 from sql_rl.judge.variants.given import Given
+from sql_rl.judge.variants.probes import Decide, Truths
 from sql_rl.judge.variants.scopes import read_demands
 from sql_rl.judge.variants.witness import plant_witness
 from sql_rl.judge.variants.world import World, build_world
@@ -43,15 +44,17 @@ def generate(
     seed: int,
     count: int,
     run: Callable[[Variant], Result | None] | None = None,
+    decide: Decide | None = None,
 ) -> list[Variant]:
     """`count` databases, each as rows by declared table name, a tuple over `Table.stored`.
 
     gold_tree: the gold in SQLite's dialect. run: executes the gold on such rows; None where it fails or its answer
     is not determined. With it, a database that tells nothing (no rows, the same result as before) is drawn again,
-    at most twice. The rows respect what is declared as far as it can be read; load them with INSERT OR IGNORE, so
-    that SQLite itself leaves out what a CHECK or an index over an expression forbids.
+    at most twice. decide: the truth of conditions that only a database can tell (`probes.py`). The rows respect what
+    is declared as far as it can be read; load them with INSERT OR IGNORE, so that SQLite itself leaves out what a
+    CHECK or an index over an expression forbids.
     """
-    world = build_world(schema, given, read_demands(gold_tree, schema))
+    world = build_world(schema, given, read_demands(gold_tree, schema), Truths(decide))
     variants: list[Variant] = []
     results: list[Result] = []
     for number in range(count):

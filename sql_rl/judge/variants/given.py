@@ -39,6 +39,11 @@ class Given:
         rows = self._rows.get(table, ())
         return len(rows) < FEW_ROWS or any(row[position] is None for row in rows)
 
+    def has_repeated(self, table: str, position: int) -> bool:
+        """Do two given rows hold the same value in a column? table: folded name. position: in `Table.stored`."""
+        held = [row[position] for row in self._rows.get(table, ()) if row[position] is not None]
+        return len(set(held)) < len(held)
+
 
 def _sample(rows: Sequence[tuple[Value, ...]]) -> Sequence[tuple[Value, ...]]:
     return rows if len(rows) <= GIVEN_ROWS else rows[:: len(rows) // GIVEN_ROWS + 1]

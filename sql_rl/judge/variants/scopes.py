@@ -4,12 +4,11 @@ A variant tells near misses apart if its rows lie on and beside every boundary i
 left out: it costs a variant strength, never correctness.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-import sqlglot
 from sqlglot import exp
 
-from sql_rl.judge.schema import Schema, Table
+from sql_rl.judge.schema import Schema
 from sql_rl.judge.variants.demands import (
     ALWAYS,
     Both,
@@ -19,11 +18,14 @@ from sql_rl.judge.variants.demands import (
     Leaf,
     Node,
     Not,
+    Probe,
     Same,
     Scope,
     Value,
+    conditions,
     number,
 )
+from sql_rl.judge.variants.names import Names
 
 
 def read_demands(gold_tree: exp.Expression, schema: Schema) -> Demands:
@@ -42,102 +44,32 @@ def _query_of(tree: exp.Expression) -> exp.Expression:
 
 
 _COMPARISONS = {exp.EQ: "=", exp.Is: "=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.Like: "like"}
+_KINDS = {op: kind for kind, op in reversed(_COMPARISONS.items())}  # by the operator
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_CONDITIONS = (exp.Connector, exp.Not, exp.Between, exp.In, exp.NEQ, *_COMPARISONS)
 
 
 class _Reader:
     def __init__(self, tree: exp.Expression, schema: Schema) -> None:
         self._tree = tree
-        self._schema = schema
-        self._tables: list[Table] = []
-        self._sources: dict[int, dict[str, int | exp.Query]] = {}  # id of a SELECT -> alias -> source or derived table
-        self._definitions = {cte.alias.casefold(): cte.this for cte in tree.find_all(exp.CTE)}
-        self._selects: list[exp.Select] = []
-        self._resolving: set[tuple[int, str]] = set()  # outputs on their way, since a definition may name itself
-        for select in tree.find_all(exp.Select):
-            self._enter(select)
+        self._names = Names(tree, schema)
 
     def demands(self) -> Demands:
-        scopes = tuple(self._scope(select) for select in self._selects)
+        scopes = tuple(self._scope(select) for select in self._names.selects)
         mentioned = frozenset(
-            node for select in self._selects for column in _own(select, exp.Column) if (node := self._node(column))
+            node
+            for select in self._names.selects
+            for column in _own(select, exp.Column)
+            if (node := self._names.node(column))
         )
-        return Demands(tuple(self._tables), scopes, tuple(self._links()), frozenset(self._ranked()), mentioned)
-
-    def _enter(self, select: exp.Select) -> None:
-        if id(select) in self._sources:
-            return
-        self._selects.append(select)
-        sources = self._sources[id(select)] = {}
-        for source in _from(select):
-            name = source.alias_or_name.casefold()
-            if isinstance(source, exp.Subquery):
-                sources[name] = source.unnest()
-            elif isinstance(source, exp.Table):
-                definition = None if source.db else self._definition(source.name.casefold())
-                table = self._schema.table(source.name)
-                if definition is not None:
-                    sources[name] = definition
-                elif table is not None:
-                    sources[name] = len(self._tables)
-                    self._tables.append(table)
-
-    def _definition(self, name: str) -> exp.Query | None:
-        """The query behind a common table expression or a view."""
-        if name not in self._definitions:
-            view = next((view for view in self._schema.views if view.name.casefold() == name), None)
-            if view is None:
-                return None
-            try:
-                query = sqlglot.parse_one(view.sql, dialect="sqlite").expression
-            except sqlglot.errors.SqlglotError:
-                return None
-            self._definitions[name] = query
-            for select in query.find_all(exp.Select) if query else ():
-                self._enter(select)
-        return self._definitions[name]
-
-    def _node(self, column: exp.Column) -> Node | None:
-        """The stored column that a name in the gold means, through derived tables and outer queries."""
-        select = column.find_ancestor(exp.Select)
-        while select is not None:
-            node = self._in_select(select, column.table.casefold(), column.name.casefold())
-            if node is not None:
-                return node
-            select = select.find_ancestor(exp.Select)
-        return None
-
-    def _in_select(self, select: exp.Select, qualifier: str, name: str) -> Node | None:
-        for alias, source in self._sources.get(id(select), {}).items():
-            if qualifier and alias != qualifier:
-                continue
-            if isinstance(source, int):
-                if name in self._tables[source].position:
-                    return source, name
-            elif (output := self._output(source, name)) is not None:
-                return output
-        return None
-
-    def _output(self, query: exp.Query, name: str) -> Node | None:
-        """The stored column behind an output of a derived table."""
-        select = query.find(exp.Select)
-        if select is None or (id(select), name) in self._resolving:
-            return None
-        self._resolving.add((id(select), name))
-        try:
-            for projection in select.expressions:
-                if projection.is_star:
-                    return self._in_select(select, "", name)
-                if projection.alias_or_name.casefold() == name:
-                    return self._first(projection)
-            return None
-        finally:
-            self._resolving.discard((id(select), name))
-
-    def _first(self, expression: exp.Expression) -> Node | None:
-        """The column in an expression, if it holds exactly one."""
-        columns = list(expression.find_all(exp.Column))
-        return self._node(columns[0]) if len(columns) == 1 else None
+        return Demands(
+            tuple(self._names.tables),
+            scopes,
+            tuple(self._links()),
+            frozenset(self._ranked()),
+            frozenset(self._singled()),
+            mentioned,
+        )
 
     def _scope(self, select: exp.Select) -> Scope:
         conditions = [join.args["on"] for join in select.args.get("joins") or [] if join.args.get("on")]
@@ -145,11 +77,11 @@ class _Reader:
             conditions.append(select.args["where"].this)
         parts = [*(self._formula(condition) for condition in conditions), *self._using(select)]
         group = select.args.get("group")
-        groups = [self._node(key) for key in group.expressions if isinstance(key, exp.Column)] if group else []
-        sources = tuple(source for source in self._sources[id(select)].values() if isinstance(source, int))
+        groups = [self._names.node(key) for key in group.expressions if isinstance(key, exp.Column)] if group else []
+        sources = tuple(source for source in self._names.sources[id(select)].values() if isinstance(source, int))
         having = select.args.get("having")
         sizes, bounds = self._having(having.this) if having else ((), ())
-        outputs = [self._first(projection) for projection in select.expressions]
+        outputs = [self._names.first(projection) for projection in select.expressions]
         return Scope(
             sources,
             Both(tuple(parts)),
@@ -157,15 +89,29 @@ class _Reader:
             tuple(node for node in outputs if node),
             sizes,
             bounds,
+            tuple(self._aside(select)),
         )
+
+    def _aside(self, select: exp.Select) -> Iterator[Formula]:
+        clauses = [*select.expressions, select.args.get("group"), select.args.get("order")]
+        for clause in filter(None, clauses):
+            for node in clause.walk(prune=lambda node: isinstance(node, (exp.Query, *_CONDITIONS))):
+                if isinstance(node, _CONDITIONS):
+                    formula = self._formula(node)
+                elif isinstance(node, exp.If) and isinstance(node.parent, exp.Case) and node.parent.this:
+                    formula = self._compare("=", node.parent.this, node.this)
+                else:
+                    continue
+                if formula != ALWAYS:
+                    yield formula
 
     def _using(self, select: exp.Select) -> Iterator[Same]:
         for join in select.args.get("joins") or []:
             for name in join.args.get("using") or []:
                 nodes = [
                     (source, name.name.casefold())
-                    for source in self._sources[id(select)].values()
-                    if isinstance(source, int) and name.name.casefold() in self._tables[source].position
+                    for source in self._names.sources[id(select)].values()
+                    if isinstance(source, int) and name.name.casefold() in self._names.tables[source].position
                 ]
                 yield from (Same(nodes[0], node) for node in nodes[1:])
 
@@ -188,23 +134,37 @@ class _Reader:
                 return Either(tuple(self._compare("=", condition.this, item) for item in condition.expressions))
             case exp.Binary() if type(condition) in _COMPARISONS:
                 return self._compare(_COMPARISONS[type(condition)], condition.left, condition.right)
-        return ALWAYS
+        return self._probe(condition)
 
     def _compare(self, op: str, left: exp.Expression, right: exp.Expression) -> Formula:
         if isinstance(right, exp.Null):
-            node = self._first(left)
+            node = self._names.first(left)
             return Leaf(node, "null", None) if node else ALWAYS
-        value = self._literal(right)
+        sides = left, right
+        value, said = self._literal(right), op
         if value is None and (value := self._literal(left)) is not None:
             left, op = right, _MIRRORED.get(op, op)
-        node = self._first(left)
-        if value is not None:
-            return Leaf(node, op, value) if node and not left.find(exp.AggFunc, exp.Query) else ALWAYS
+        node = self._names.first(left)
+        if value is not None and node and isinstance(left.unnest(), exp.Column | exp.Cast):
+            return Leaf(node, op, value)
         if op == "=" and isinstance(left, exp.Column) and isinstance(right, exp.Column):
-            other = self._node(right)
+            other = self._names.node(right)
             if node and other:
                 return Same(node, other)
-        return ALWAYS
+        return self._probe(_KINDS[said](this=sides[0].copy(), expression=sides[1].copy()), sides)
+
+    def _probe(self, condition: exp.Expression, parts: Sequence[exp.Expression] = ()) -> Formula:
+        """The condition as a Probe, if it speaks of one column alone. parts: where its names can be looked up."""
+        parts = parts or (condition,)
+        nodes = {self._names.node(column) for part in parts for column in part.find_all(exp.Column)}
+        node = nodes.pop() if len(nodes) == 1 else None
+        if node is None or condition.find(exp.AggFunc, exp.Query, exp.Window):
+            return ALWAYS
+        asked = condition.copy().transform(lambda n: exp.column("v") if isinstance(n, exp.Column) else n)
+        literals = tuple(
+            literal.this if literal.is_string else number(literal.this) for literal in condition.find_all(exp.Literal)
+        )
+        return Probe(node, asked.sql(dialect="sqlite"), literals)
 
     def _literal(self, expression: exp.Expression) -> Value:
         """The value of a literal, None if it is none. A quoted name that no column has is a string to SQLite."""
@@ -220,7 +180,7 @@ class _Reader:
                 return expression.this
             case exp.Literal():
                 return number(expression.this)
-            case exp.Column() if expression.this.quoted and not expression.table and not self._node(expression):
+            case exp.Column() if expression.this.quoted and not expression.table and not self._names.node(expression):
                 return expression.name
         return None
 
@@ -232,7 +192,7 @@ class _Reader:
                 aggregate, value = comparison.right, self._literal(comparison.left)
             if isinstance(aggregate, exp.Count) and isinstance(value, int):
                 sizes.append(value)
-            elif isinstance(aggregate, exp.AggFunc) and value is not None and (node := self._first(aggregate)):
+            elif isinstance(aggregate, exp.AggFunc) and value is not None and (node := self._names.first(aggregate)):
                 bounds.append(Leaf(node, aggregate.key, value))
         return tuple(sizes), tuple(bounds)
 
@@ -240,11 +200,11 @@ class _Reader:
         for membership in self._tree.find_all(exp.In):
             query = membership.args.get("query")
             if query is not None:
-                yield from self._link(self._first(membership.this), query.unnest(), 0)
+                yield from self._link(self._names.first(membership.this), query.unnest(), 0)
         for comparison in self._tree.find_all(*_COMPARISONS, exp.NEQ):
             for side, other in ((comparison.left, comparison.right), (comparison.right, comparison.left)):
                 if isinstance(other, exp.Subquery):
-                    yield from self._link(self._first(side), other.unnest(), 0)
+                    yield from self._link(self._names.first(side), other.unnest(), 0)
         for operation in self._tree.find_all(exp.SetOperation):
             for place in range(len(operation.left.selects)):
                 yield from self._link(self._place(operation.left, place), operation.right, place)
@@ -258,25 +218,32 @@ class _Reader:
         select = query if isinstance(query, exp.Select) else query.find(exp.Select)
         if select is None or place >= len(select.expressions):
             return None
-        return self._first(select.expressions[place])
+        return self._names.first(select.expressions[place])
 
     def _ranked(self) -> Iterator[Node]:
-        """Columns that a LIMIT chooses by: a tie or a NULL there may leave the gold open."""
-        for query in (*self._selects, *self._tree.find_all(exp.SetOperation)):
+        """Columns that a LIMIT chooses by in the end: a tie or a NULL there may leave the gold open."""
+        for query in (*self._names.selects, *self._tree.find_all(exp.SetOperation)):
             if query.args.get("limit") and query.args.get("order"):
-                for column in query.args["order"].find_all(exp.Column):
-                    node = self._node(column) or self._behind_alias(query, column)
+                for column in query.args["order"].expressions[-1].find_all(exp.Column):
+                    node = self._names.node(column) or self._behind_alias(query, column)
                     if node:
                         yield node
 
+    def _singled(self) -> Iterator[Node]:
+        """Columns by which a scalar subquery takes one row: with two of that value the gold would be open."""
+        for comparison in self._tree.find_all(*_COMPARISONS, exp.NEQ):
+            for side in (comparison.left, comparison.right):
+                select = side.unnest() if isinstance(side, exp.Subquery) else None
+                if isinstance(select, exp.Select) and select.args.get("where") and not select.args.get("group"):
+                    if any(projection.find(exp.AggFunc) for projection in select.expressions):
+                        continue
+                    for leaf in conditions(self._formula(select.args["where"].this)):
+                        if isinstance(leaf, Leaf) and leaf.op == "=":
+                            yield leaf.node
+
     def _behind_alias(self, query: exp.Query, column: exp.Column) -> Node | None:
         named = (p for p in query.selects if p.alias_or_name.casefold() == column.name.casefold())
-        return self._first(next(named, exp.Null()))
-
-
-def _from(select: exp.Select) -> list[exp.Expression]:
-    first = select.args.get("from_")
-    return ([first.this] if first else []) + [join.this for join in select.args.get("joins") or []]
+        return self._names.first(next(named, exp.Null()))
 
 
 def _own(select: exp.Select, *kinds: type[exp.Expression]) -> Iterator[exp.Expression]:

@@ -16,6 +16,7 @@ from sql_rl.judge.variants.demands import Leaf, Value, number, whole
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _YEAR = re.compile(r"(19|20)\d{2}")
+SKEW = 4  # of drawn numbers: the power of an even draw
 
 
 def coerce(value: Value, affinity: str) -> Value:
@@ -36,6 +37,16 @@ def is_date(value: Value) -> bool:
     return isinstance(value, str) and _DATE.match(value) is not None
 
 
+def is_year(value: Value) -> bool:
+    """Is it a year of our time, as a number or as text?"""
+    return _YEAR.fullmatch(str(value)) is not None
+
+
+def number_in(text: str) -> int | float | None:
+    """The number that a text is, None if it is none."""
+    return number(text) if _NUMBER.fullmatch(text) else None
+
+
 def neighbours(value: Value) -> list[Value]:
     """Values just beside this one, that a condition with another bound or letter would treat otherwise."""
     match value:
@@ -54,22 +65,19 @@ def neighbours(value: Value) -> list[Value]:
 
 
 def _days_beside(found: re.Match[str]) -> list[str]:
-    day = _day(found)
+    day = day_of(found.group())
     if day is None:
         return []
     return [str(day - timedelta(days=1)), str(day + timedelta(days=1)), str(day.replace(year=day.year - 1, day=1))]
 
 
-def around(leaf: Leaf, dated: bool) -> list[Value]:
-    """The values on and beside a condition's boundary. dated: the column holds ISO dates."""
+def around(leaf: Leaf) -> list[Value]:
+    """The values on and beside a condition's boundary."""
     value = leaf.value
     if leaf.op == "null":
         return []
     if leaf.op == "like":
         return _like_values(str(value))
-    if dated and _YEAR.fullmatch(str(value)):  # a year compared with a part of a date
-        year = int(value)
-        return [f"{year}-01-01", f"{year}-12-31", f"{year - 1}-12-31", f"{year + 1}-01-01"]
     return [value, *neighbours(value)]
 
 
@@ -95,8 +103,6 @@ def holds(leaf: Leaf, value: Value) -> bool:
     if leaf.op == "like":
         return _like(str(leaf.value)).fullmatch(str(value)) is not None
     bound = leaf.value
-    if isinstance(value, str) and _DATE.match(value) and _YEAR.fullmatch(str(bound)):
-        value, bound = value[:4], str(bound)
     if isinstance(value, str) != isinstance(bound, str):
         value, bound = isinstance(value, str), isinstance(bound, str)
     match leaf.op:
@@ -117,7 +123,7 @@ def is_fraction(value: Value) -> bool:
 
 
 def plain(kind: str, name: str) -> list[Value]:
-    """Values for a column of which nothing is known but its affinity, or 'DATE', and its name."""
+    """Values for a column of which nothing is known but its affinity, or 'DATE' or 'TIMESTAMP', and its name."""
     match kind:
         case "INTEGER":
             return [0, 1, 2, 3, 4, 5, 7, 10, 12, 20, 50, 100]
@@ -125,6 +131,8 @@ def plain(kind: str, name: str) -> list[Value]:
             return [coerce(x, kind) for x in (0.0, 0.5, 1.0, 1.5, 2.0, 2.25, 3.0, 5.0, 10.0, 12.5, 50.0, 100.0)]
         case "DATE":
             return [f"{year}-{month:02}-15" for year in (2022, 2023, 2024) for month in (1, 4, 6, 12)]
+        case "TIMESTAMP":
+            return [f"{day} 08:30:00" for day in plain("DATE", name)]
     return [f"{name} {letter}" for letter in "abcdefghijkl"]
 
 
@@ -136,16 +144,19 @@ def rank(value: Value) -> tuple[int, float | str | bytes]:
 
 
 def more_like(model: Sequence[Value], count: int, random: Random) -> list[Value]:
-    """Some `count` values in the manner of the given ones, most of them new."""
+    """Some `count` values in the manner of the given ones, most of them new.
+
+    Of numbers most are small and few large, so that the largest sum is not that of the largest group.
+    """
     numbers = [value for value in model if isinstance(value, int | float)]
     low, high = (min(numbers), max(numbers)) if numbers else (0, 0)
     made: list[Value] = []
     for serial, value in enumerate(random.choices(model, k=count), 1):
         match value:
             case int():
-                made.append(whole(random.randint(int(low), int(high) + 2 * count)))
+                made.append(whole(int(low) + int((int(high) + 2 * count - int(low)) * random.random() ** SKEW)))
             case float():
-                made.append(round(random.uniform(low, high + 1), 2))
+                made.append(round(low + (high + 1 - low) * random.random() ** SKEW, 2))
             case _:
                 made.append(shifted(value, serial))
     return made
@@ -167,17 +178,18 @@ def shifted(value: Value, serial: int) -> Value:
         case str() if _NUMBER.fullmatch(value):
             return str(number(value) + serial)
         case str() if found := _DATE.match(value):
-            day = _day(found)
+            day = day_of(value)
             return f"{day + timedelta(days=serial)}{value[found.end() :]}" if day else f"{value} {serial}"
         case str():
             return f"{value} {serial}" if serial > 0 else f"{value[:1]} {-serial}"
     return serial
 
 
-def _day(found: re.Match[str]) -> date | None:
-    """The day of an ISO date, None for one that is none, or too near the ends of the calendar to move about."""
+def day_of(text: str) -> date | None:
+    """The day of text that begins with an ISO date, None for one that is none, or too near the ends of the calendar
+    to move about."""
     try:
-        day = date(*(int(part) for part in found.groups()))
+        day = date.fromisoformat(text[:10])
     except ValueError:
         return None
     return day if 10 < day.year < 9990 else None

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from random import Random
 
 from sql_rl.judge.variants import values
-from sql_rl.judge.variants.demands import Both, Either, Formula, Leaf, Node, Not, Same, Scope, Value
+from sql_rl.judge.variants.demands import Both, Either, Formula, Leaf, Node, Not, Probe, Same, Scope, Value
 from sql_rl.judge.variants.domains import Domain, grouped
 from sql_rl.judge.variants.draft import Draft
+from sql_rl.judge.variants.probes import Condition
 from sql_rl.judge.variants.world import Plan
 
 LARGEST_GROUP = 60
 
-Choice = tuple[Leaf | Same, bool]  # a condition, and whether it is to be met
+Choice = tuple[Leaf | Probe | Same, bool]  # a condition, and whether it is to be met
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,9 @@ def _attempt(draft: Draft, turn: int) -> Attempt | None:
     chosen = scopes if together else [draft.pick(scopes)]
     missed = draft.pick([*chosen, None]) if random.random() < 0.75 else None
     choices = [choice for scope in chosen for choice in choose(scope.formula, scope is not missed, random)]
+    aside = [formula for scope in chosen for formula in scope.aside]
+    if aside and random.random() < 0.5:
+        choices += choose(draft.pick(aside), random.random() < 0.5, random)
     if together:
         choices += [(link, True) for link in demands.links if random.random() < 0.8]
     grouping = next((scope for scope in chosen if scope.groups), None)
@@ -162,7 +166,7 @@ def _slots(draft: Draft, attempt: Attempt) -> Iterator[Slot]:
     groups = set(grouping.groups) if grouping is not None else set()
     owners = {source for source, _ in groups}  # whose rows the group is one of
     for together in grouped(nodes, pairs):
-        leaves = [(leaf, met) for leaf, met in attempt.choices if isinstance(leaf, Leaf) and leaf.node in together]
+        leaves = [(leaf, met) for leaf, met in attempt.choices if not isinstance(leaf, Same) and leaf.node in together]
         bound = next((attempt.bounds[node] for node in together if node in attempt.bounds), None)
         joins = len(together) > 1
         is_group, is_shown = not groups.isdisjoint(together), not outputs.isdisjoint(together)
@@ -194,19 +198,36 @@ def _value(draft: Draft, slot: Slot) -> Value:
     return draft.pick(slot.fitting) if slot.fitting else draft.standing_out(slot.domain)
 
 
-def _fitting(draft: Draft, plan: Plan, place: int, leaves: list[tuple[Leaf, bool]]) -> list[Value]:
+def _fitting(draft: Draft, plan: Plan, place: int, leaves: list[tuple[Condition, bool]]) -> list[Value]:
     """Values that meet and break the conditions as wanted, if there are any; else all of the column's pool."""
     domain, affinity = plan.domains[place], plan.table.stored[place].affinity
     pool = draft.pool(domain)
     if not leaves:
         return pool
-    tests = [(Leaf(leaf.node, leaf.op, values.coerce(leaf.value, affinity)), met) for leaf, met in leaves]
-    if any(leaf.op == "null" and met for leaf, met in tests):
+    tests = [(_coerced(leaf, affinity), met) for leaf, met in leaves]
+    plain = [leaf for leaf, _ in tests if isinstance(leaf, Leaf)]
+    if any(isinstance(leaf, Leaf) and leaf.op == "null" and met for leaf, met in tests):
         return pool if plan.required[place] else [None]
-    near = [values.coerce(value, affinity) for leaf, _ in tests for value in values.around(leaf, domain.dated)]
+    near = [values.coerce(value, affinity) for leaf in plain for value in values.around(leaf)]
     if domain.whole:
         near = [value for value in near if not values.is_fraction(value)]
-    fitting = [v for v in near if all(values.holds(leaf, v) == met for leaf, met in tests)]
+    if domain.closed:
+        near = [value for value in near if value in domain.every]
+    if len(plain) < len(tests) or domain.dated:
+        near += domain.special
+    fitting = _satisfying(draft, tests, near)
     if not fitting or draft.random.random() < 0.2:
-        fitting += [v for v in pool if all(values.holds(leaf, v) == met for leaf, met in tests)]
+        fitting += _satisfying(draft, tests, pool)
     return fitting or pool
+
+
+def _coerced(condition: Condition, affinity: str) -> Condition:
+    """With its literal as a column of that affinity compares it."""
+    if isinstance(condition, Probe):
+        return condition
+    return Leaf(condition.node, condition.op, values.coerce(condition.value, affinity))
+
+
+def _satisfying(draft: Draft, tests: Sequence[tuple[Condition, bool]], tried: Sequence[Value]) -> list[Value]:
+    truths = [(draft.world.truths.of(condition, tried), met) for condition, met in tests]
+    return [value for at, value in enumerate(tried) if all(truth[at] == met for truth, met in truths)]

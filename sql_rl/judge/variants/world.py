@@ -12,6 +12,7 @@ from sql_rl.judge.schema import ForeignKey, Schema, Table
 from sql_rl.judge.variants.demands import Demands, Node, Place, Same, conditions
 from sql_rl.judge.variants.domains import Domain, build_domains, place_of
 from sql_rl.judge.variants.given import Given
+from sql_rl.judge.variants.probes import Truths
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,10 @@ class Plan:
     """A table to be filled. name: folded. domains, required, nullable, many: of each stored column.
 
     required: it is declared NOT NULL or belongs to a key, so that it never holds NULL. nullable: it may now and then.
-    many: it suits many different values, since it completes a key or the gold ranks by
-    it. ranked: the places that the gold ranks by. keys: places of the columns of unique keys. rowid: the place of the
-    INTEGER PRIMARY KEY, which holds nothing but integers. references: declared foreign keys that can be followed, and
-    those that the gold's joins imply. asked: the gold reads this table.
+    many: it suits many different values, since it completes a key or the gold ranks by it. ranked: the places that the
+    gold ranks by. keys: places of the columns of unique keys, and of those that the gold takes single rows by. rowid:
+    the place of the INTEGER PRIMARY KEY, which holds nothing but integers. references: declared foreign keys that can
+    be followed, and those that the gold's joins imply. asked: the gold reads this table.
     """
 
     table: Table
@@ -56,19 +57,21 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class World:
     """plans: by folded table name, parents before children as far as can be. sources: the plan of each source of the
-    gold. nodes: the columns of each source that the gold names."""
+    gold. nodes: the columns of each source that the gold names. truths: of the conditions on them."""
 
     demands: Demands
+    truths: Truths
     plans: Mapping[str, Plan]
     sources: tuple[Plan, ...]
     nodes: tuple[tuple[Node, ...], ...]
 
 
-def build_world(schema: Schema, given: Given, demands: Demands) -> World:
+def build_world(schema: Schema, given: Given, demands: Demands, truths: Truths) -> World:
     """The world of an example."""
-    domains = build_domains(schema, given, demands)
+    domains = build_domains(schema, given, demands, truths)
     references = _references(schema, demands)
     asked = {table.name for table in demands.tables}
+    taken_by = sorted({place_of(demands, node) for node in demands.singled})
     plans: dict[str, Plan] = {}
     for table in _parents_first(schema, references):
         found = tuple(
@@ -76,12 +79,13 @@ def build_world(schema: Schema, given: Given, demands: Demands) -> World:
             for key in references.get(table.name.casefold(), ())
         )
         own = tuple(domains[table.name.casefold(), column.name.casefold()] for column in table.stored)
-        plan = _plan(table, own, given, found, table.name in asked)
+        singled = [place for place in taken_by if place[0] == table.name.casefold()]
+        plan = _plan(table, own, given, found, table.name in asked, singled)
         plans[plan.name] = plan
     sources = tuple(plans[table.name.casefold()] for table in demands.tables)
     named = sorted(demands.mentioned)
     nodes = tuple(tuple(node for node in named if node[0] == number) for number in range(len(sources)))
-    return World(demands, plans, sources, nodes)
+    return World(demands, truths, plans, sources, nodes)
 
 
 def _plan(
@@ -90,8 +94,11 @@ def _plan(
     given: Given,
     refers: tuple[Reference, ...],
     asked: bool,
+    singled: Sequence[Place],
 ) -> Plan:
     keys = tuple(_places(table, key.columns) for key in table.keys if not key.partial)
+    alone = [(table.position[column],) for _, column in singled]
+    keys += tuple(k for k in alone if k not in keys and not given.has_repeated(table.name.casefold(), k[0]))
     keys = tuple(key for key in keys if None not in key)
     keyed = {place for key in keys for place in key}
     referring = {place for reference in refers for place in reference.places}
