@@ -238,6 +238,8 @@ def test_dates_with_a_time_of_day_reach_into_the_last_day():
         for row in v["t"]
     }
     assert "2024-03-31 12:00:00" in held
+    held = {row[0] for v in variants_of(ddl, "SELECT at FROM t WHERE strftime('%H', at) > '15'") for row in v["t"]}
+    assert {at[11:13] for at in held if at} >= {"15", "16"}
 
 
 def test_a_column_that_a_scalar_subquery_takes_a_row_by_holds_nothing_twice():

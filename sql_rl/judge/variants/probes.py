@@ -2,9 +2,10 @@
 
 A condition with a function, arithmetic or the clock in it (`MONTH(day) = 2`, `price * 1.2 > 100`, `day >= date('now',
 '-30 days')`) is not solved but tried: on a grid of values in the column's manner, then between two neighbours of the
-grid that it treats otherwise, down to two days, integers or hundredths that lie side by side.
+grid that it treats otherwise, down to two hours, days, integers or hundredths that lie side by side.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
@@ -14,8 +15,10 @@ from sql_rl.judge.variants.demands import Leaf, Probe, Value
 TURNS = 6  # places where one condition turns; months and weekdays turn for ever
 YEARS = range(1990, 2041)  # whose months are tried
 DIGITS = [sign * step * 10**power for sign in (-1, 1) for power in range(10) for step in (1, 2, 5)]
+LARGEST = 10**15  # the largest number that is tried: its hundredths are whole in 64 bits
 LENGTHS = 500  # characters; the longest text that is tried
 
+_TIME = re.compile(r"[ T]([01]\d|2[0-3])")
 Decide = Callable[[str, Sequence[Value]], Sequence[bool | None]]  # the truth of a Probe's sql for each value
 Condition = Leaf | Probe
 
@@ -73,20 +76,29 @@ def turning_points(
 
 
 def _scale(common: Sequence[Value], literals: Sequence[Value]) -> tuple[Sequence[int], Callable[[int], Value]] | None:
-    """Places to try, in order, and the value at a place: days, integers or hundredths; None for other texts."""
+    """Places to try, in order, and the value at a place: hours, days, integers or hundredths; None for other texts."""
     if any(map(values.is_date, common)):
-        rest = next(value[10:] for value in common if values.is_date(value))
-        years = {*YEARS, *(int(str(v)) for v in literals if values.is_year(v))}
-        days = {date(year, month, 1).toordinal() for year in years for month in range(1, 13)}
-        days |= {day.toordinal() for v in (*common, *literals) if values.is_date(v) and (day := values.day_of(v))}
-        return sorted(days), lambda place: f"{date.fromordinal(place)}{rest}"
+        return _times(common, literals)
     numbers = [value for value in map(_number, common) if value is not None]
     if len(numbers) < len(common):
         return None
-    tried = {*range(-5, 130), *DIGITS, *(round(n) for n in (*numbers, *filter(None, map(_number, literals))))}
+    known = [n for n in (*numbers, *map(_number, literals)) if n is not None and abs(n) < LARGEST]
+    tried = {*range(-5, 130), *DIGITS, *map(round, known)}
     if all(isinstance(number, int) for number in numbers):
         return sorted(tried), lambda place: place
     return sorted(100 * place for place in tried), lambda place: place / 100
+
+
+def _times(common: Sequence[Value], literals: Sequence[Value]) -> tuple[Sequence[int], Callable[[int], Value]]:
+    """Days, or hours where the column tells them: the first of each month, the given days, and all of their hours."""
+    rest = next(value[10:] for value in common if values.is_date(value))
+    years = {*YEARS, *(int(str(v)) for v in literals if values.is_year(v))}
+    given = {day.toordinal() for v in (*common, *literals) if values.is_date(v) and (day := values.day_of(v))}
+    days = {*given, *(date(year, month, 1).toordinal() for year in years for month in range(1, 13))}
+    if not _TIME.match(rest):
+        return sorted(days), lambda place: f"{date.fromordinal(place)}{rest}"
+    hours = {24 * day + int(rest[1:3]) for day in days} | {24 * day + hour for day in given for hour in range(24)}
+    return sorted(hours), lambda place: f"{date.fromordinal(place // 24)}{rest[0]}{place % 24:02}{rest[3:]}"
 
 
 def _number(value: Value) -> int | float | None:
