@@ -97,6 +97,7 @@ def test_bird_rule(gold, predicted, expected):
         "SELECT count(*) FROM shop WHERE LEFT(town, 1) <> '?'",
         "SELECT count(*) FROM shop WHERE REVERSE(town) <> '?'",
         "SELECT count(*) FROM shop WHERE town REGEXP '.'",
+        "SELECT count(*) FROM shop WHERE town >= ALL (SELECT min(town) FROM shop)",
     ],
 )
 def test_what_sqlite_itself_does_not_take_is_wrong_by_the_published_rules_of_files(tmp_path: Path, sql: str):
