@@ -1,6 +1,7 @@
 """The parser of completions: forms by table, then every real completion whose query is known."""
 
 import json
+import time
 
 import pytest
 
@@ -42,6 +43,38 @@ CASES = {
     "lower case": ("select 1", "", "select 1"),
     "common table expression": ("WITH a AS (SELECT 1)\nSELECT * FROM a", "", "WITH a AS (SELECT 1)\nSELECT * FROM a"),
     "data change": ("<sql>DELETE FROM t</sql>", "", "DELETE FROM t"),
+    "tag opened twice": ("<think>a</think><sql><sql>SELECT 1</sql></sql>", "a", "SELECT 1"),
+    "tag opened again instead of closed": ("<think>a</think><sql>SELECT 1<sql>", "a", "SELECT 1"),
+    "tag with an attribute": ("<think>a</think><sql lang='sqlite'>SELECT 1</sql >", "a", "SELECT 1"),
+    "cut off while thinking of the tag": ("<think>It goes in <sql> tags. First", "It goes in <sql> tags. First", None),
+    "draft and answer in an unclosed think": (
+        "<think>try <sql>SELECT 2</sql> or <sql>SELECT 1</sql>",
+        None,
+        "SELECT 1",
+    ),
+    "fence on one line": ("```SELECT 1```", None, "SELECT 1"),
+    "fence of SQL on one line": ("```sql SELECT 1```", "", "SELECT 1"),
+    "empty think block": ("<think>\n\n</think>\n\n```sql\nSELECT 1\n```", "", "SELECT 1"),
+    "escaped for HTML": (
+        "<think>a</think><sql>SELECT a FROM t WHERE a &lt; 3</sql>",
+        "a",
+        "SELECT a FROM t WHERE a < 3",
+    ),
+    "end token after the tag": ("<think>a</think><sql>SELECT 1</sql><|im_end|>", "a", "SELECT 1"),
+    "end token in an open tag": ("<think>a</think><sql>SELECT 1<|eot_id|>", "a", "SELECT 1"),
+    "end token after a bare query": ("SELECT 1<\uff5cend▁of▁sentence\uff5c>", "", "SELECT 1"),
+    "end token after a fence": ("```sql\nSELECT 1\n```</s>\n", "", "SELECT 1"),
+    "JSON": ('{"reasoning": "a", "sql": "SELECT \\"a\\"\\nFROM t"}', None, 'SELECT "a"\nFROM t'),
+    "JSON in a fence": ('```json\n{"query": "SELECT 1;"}\n```', None, "SELECT 1"),
+    "tool call": ('<tool_call>{"arguments": {"sql": "SELECT 1"}}</tool_call>', None, "SELECT 1"),
+    "label": ("SQL Query:\nSELECT 1", None, "SELECT 1"),
+    "label on the line": ("Final answer: SELECT 1;", "", "SELECT 1"),
+    "label in bold": ("**SQL Query:** SELECT 1\n\n**Explanation:** SELECT it", None, "SELECT 1"),
+    "numbered": ("1. SELECT 1", "", "SELECT 1"),
+    "inline code": ("The query is `SELECT a FROM t`, which counts.", None, "SELECT a FROM t"),
+    "names in backticks": ("SELECT `a` FROM `t`", "", "SELECT `a` FROM `t`"),
+    "prose that begins like SQL": ("Select the rows that match.\nSELECT a FROM t", None, "SELECT a FROM t"),
+    "parenthesised": ("(SELECT 1) UNION (SELECT 2)", "", "(SELECT 1) UNION (SELECT 2)"),
     "prose": ("I am sorry, I cannot do that.", "", None),
     "nothing": ("", "", None),
     "white space": (" \n ", "", None),
@@ -64,6 +97,33 @@ def test_separate_reasoning_field_gives_the_same_answer(text: str):
 
 def test_what_we_ask_for_is_read_back_and_counts_as_tagged():
     assert parse(completion("why", "SELECT 1")) == Answer("why", "SELECT 1", tagged=True)
+
+
+def test_an_end_token_does_not_spoil_the_form():
+    assert parse(completion("why", "SELECT 1") + "<|im_end|>\n").tagged
+
+
+REPEATED = [
+    "<think>",
+    "</think>",
+    "<sql>",
+    "<sql> ",
+    "<answer>",
+    "```sql\n",
+    "</s> ",
+    "<|im_end|>",
+    " \n",
+    "`SELECT ",
+    "(",
+]
+
+
+@pytest.mark.parametrize("piece", [*REPEATED, '"sql": "', "1. ", "\t-", "With x\n"])
+def test_a_model_that_repeats_itself_costs_no_more_than_its_length(piece: str):
+    """Time that grows with the square would stop the whole run: 0.1 MB is what a model may write in 32,000 tokens."""
+    started = time.process_time()
+    parse(piece * (100_000 // len(piece)))
+    assert time.process_time() - started < 5.0
 
 
 @pytest.mark.parametrize("text", ["<sql>SELECT 1</sql>", "<think>a</think><sql>SELECT 1", "<think>a</think>SELECT 1"])
