@@ -8,6 +8,7 @@ from typing import Any
 from sql_rl.evaluate.metrics import METRICS
 from sql_rl.publish.report.page import Fact, Page, Table
 from sql_rl.publish.report.plots import BLUE, GREEN, Bar, Plot, bars, shares, with_count
+from sql_rl.publish.report.results import with_cells
 from sql_rl.publish.report.rows import Browser, Field, browser, clipped
 from sql_rl.publish.report.wire import wire_plots
 from sql_rl.runs.folder import RunFolder
@@ -194,8 +195,8 @@ def _browser(failures: Sequence[Mapping[str, Any]]) -> Browser:
             "reasoning": clipped(row["reasoning"] or row["completion"]),
             "gold": clipped(row["gold_sql"]),
             "sql": clipped(row["predicted_sql"]),
-            "gold_result": row["gold_result"],
-            "result": row["predicted_result"],
+            "gold_result": row["gold_result"] and with_cells(row["gold_result"]),
+            "result": row["predicted_result"] and with_cells(row["predicted_result"]),
         }
         for row in failures
     ]

@@ -6,6 +6,7 @@ seconds; what was not reached says so.
 
 import asyncio
 import dataclasses
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ SHOWN_CHARACTERS = 100  # of a text in a cell
 MOST_ROWS = 1_000  # of the report, the first ones
 SECONDS = 60.0
 PAIRS_PER_WORKER = 250  # the start of a worker takes as long as so many pairs
+EXACT = 2**53  # the integers of JavaScript's numbers
 NOT_RUN = {"error": "Not run for this page."}
 
 Result = dict[str, Any]  # {"columns", "rows", "cut"}, or {"error"}
@@ -65,12 +67,22 @@ def shown(table: Table) -> Result:
     """A result, long texts cut."""
     if table.error:
         return {"error": table.error}
-    return {"columns": list(table.columns), "rows": [list(map(cell, row)) for row in table.rows], "cut": table.cut}
+    return with_cells({"columns": list(table.columns), "rows": table.rows, "cut": table.cut})
+
+
+def with_cells(result: Result) -> Result:
+    """A result whose values are those of a Table, as the page shows it."""
+    return {**result, "rows": [list(map(cell, row)) for row in result["rows"]]}
 
 
 def cell(value: Any) -> Any:
-    """A value as JSON has it, a long text cut."""
-    text = f"x'{value['blob']}'" if isinstance(value, dict) else value
-    if isinstance(text, str) and len(text) > SHOWN_CHARACTERS:
-        return text[: SHOWN_CHARACTERS - 1] + "…"
-    return text
+    """A value as JSON and the browser have it, a long text cut. Numbers that they have not are texts."""
+    if isinstance(value, dict):
+        value = f"x'{value['blob']}'"
+    elif isinstance(value, float) and math.isinf(value):
+        value = "Inf" if value > 0 else "-Inf"  # as SQLite's shell writes it
+    elif isinstance(value, int) and abs(value) > EXACT:
+        value = str(value)
+    if isinstance(value, str) and len(value) > SHOWN_CHARACTERS:
+        return value[: SHOWN_CHARACTERS - 1] + "…"
+    return value

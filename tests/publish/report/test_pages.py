@@ -31,7 +31,11 @@ pytestmark = [
 ]
 
 EVIL = "</script><script>window.evil = 1</script><img src=x onerror='window.evil = 1'> <b>${evil}</b> {{ 7 * 7 }}"
-HOSTILE = row(50, sql_prompt=EVIL, sql_complexity="$\\frac{<b>", sql_context=row(50)["sql_context"] + f"; -- {EVIL}")
+# Values that JSON has no form for, or JavaScript no number.
+NUMBERS = "SELECT 9e999, -9e999, 9007199254740993, 9007199254740992, x'00ff'"
+NUMBERS_SHOWN = ["Inf", "-Inf", "9007199254740993", "9007199254740992", "x'00ff'"]
+HOSTILE = row(50, sql_prompt=EVIL, sql_complexity="$\\frac{<b>", sql_context=row(50)["sql_context"] + f"; -- {EVIL}",
+              sql=NUMBERS)  # fmt: skip
 CI = [0.3, 0.5]
 
 
@@ -66,7 +70,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, script in DATABASES.items():
         write_database(folder / "bench" / "database" / name / f"{name}.sqlite", script)
     write_questions(folder / "bench" / "dev.json")
-    said = [*GOLDS[:3], "SELECT name FROM pet", "SELECT nothing FROM pet", GOLDS[5]]
+    said = [*GOLDS[:3], "SELECT name FROM pet", "SELECT nothing FROM pet", NUMBERS]
     options = {"benchmark": folder / "bench", "predictions": write_lines(folder / "said.sql", said)}
     options["output_dir"] = folder / "out"
     settings, secrets = load({f"evaluate.{name}": str(value) for name, value in options.items()})
@@ -135,14 +139,17 @@ async def test_an_evaluation(page: BrowserPage, evaluated: Path):
     await opened(page, evaluated)
     plots = await texts(page, "figure h2")
     assert plots == ["Metrics", "Funnel", "By hardness", "Verdicts by hardness", "By database"]
-    assert await texts(page, "#list .tag") == ["mismatch", "error"]
-    assert "4 of 6" in " ".join(await texts(page, ".facts")) or "4" in await texts(page, ".facts dd")
+    assert await texts(page, "#list .tag") == ["mismatch", "error", "mismatch"]
+    assert "3" in await texts(page, ".facts dd")
     await page.value("document.querySelector('#list summary').click()")
     await page.until("document.querySelector('#list .body') !== null")
     body = (await texts(page, "#list .body"))[0]
     assert "SELECT name FROM pet WHERE kind = 'cat'" in body
     assert body.count("Tom") == 2, "both results"
     assert body.count("Rex") == 1
+    await page.value("document.querySelectorAll('#list summary')[2].click()")
+    await page.until("document.querySelectorAll('#list .body').length === 2")
+    assert (await texts(page, "#list li:nth-child(3) td"))[1:] == NUMBERS_SHOWN
 
 
 async def test_a_training(page: BrowserPage, trained: Path):
@@ -177,6 +184,7 @@ async def test_hostile_text_is_only_text(page: BrowserPage, distilled: Path):
     await page.value(f"document.querySelectorAll('#list summary')[{number}].click()")
     await page.until("document.querySelector('#list .body') !== null")
     assert EVIL in (await texts(page, "#list pre"))[0], "the schema as it is"
+    assert await texts(page, "#list td") == NUMBERS_SHOWN * 2, "of both queries"
     assert await page.value("document.querySelectorAll('#list img, #list b, figure b').length") == 0
     assert await page.value("window.evil") is None
     html = (distilled / "report.html").read_text()

@@ -94,8 +94,25 @@ def test_results_are_run_by_the_judge_and_bounded():
     assert table["rows"] == [[1, "x"], [2, None]]
     assert "error" in refused
     assert results(pairs[:1], JudgeSettings(workers=1), seconds=0) == [(NOT_RUN, NOT_RUN)]
-    assert cell({"blob": "00ff"}) == "x'00ff'"
-    assert cell("y" * 101) == "y" * 99 + "…"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"blob": "00ff"}, "x'00ff'"),
+        ("y" * 100, "y" * 100),
+        ("y" * 101, "y" * 99 + "…"),
+        ({"blob": "00" * 60}, "x'" + "00" * 48 + "0…"),
+        (None, None),
+        (1.5, 1.5),
+        (float("inf"), "Inf"),
+        (float("-inf"), "-Inf"),
+        (2**53, 2**53),
+        (-(2**53) - 1, "-9007199254740993"),
+    ],
+)
+def test_a_cell_is_what_a_browser_can_read_and_show(value: object, shown: object):
+    assert cell(value) == shown
 
 
 def luminance(colour: str) -> float:
