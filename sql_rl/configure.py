@@ -116,7 +116,7 @@ def load(
     return settings, Secrets(
         api_key=_secret(secret, "API_KEY"),
         hf_token=_secret(secret, "HF_TOKEN"),
-        namespace=secret.get("NAMESPACE") or None,
+        namespace=secret.get("NAMESPACE", "").strip() or None,
     )
 
 
@@ -126,10 +126,10 @@ def _secret(variables: Mapping[str, str], name: str) -> str | None:
     Raises UsageError for what no header can carry.
     """
     value = variables.get(name, "").strip()
-    if value.isascii() and value.isprintable():
-        return value or None
-    odd = next(character for character in value if not (character.isascii() and character.isprintable()))
-    raise UsageError(f"{name}: {odd!r} (character {value.index(odd) + 1}) belongs into no key: copy it again")
+    odd = next((character for character in value if not "!" <= character <= "~"), None)
+    if odd is not None:
+        raise UsageError(f"{name}: {odd!r} (character {value.index(odd) + 1}) belongs into no key: copy it again")
+    return value or None
 
 
 def _variables(path: Path) -> dict[str, str]:

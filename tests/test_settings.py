@@ -119,11 +119,13 @@ def test_secrets_are_read_and_never_shown(tmp_path: Path):
 )
 def test_a_key_comes_without_the_end_of_its_line(tmp_path: Path, given: str, read: str | None):
     """Files of secrets, as of Docker and Kubernetes, bring it along."""
-    assert load({}, environ={"API_KEY": given}, folder=tmp_path)[1].api_key == read
+    environ = dict.fromkeys(("API_KEY", "HF_TOKEN", "NAMESPACE"), given)
+    assert load({}, environ=environ, folder=tmp_path)[1] == Secrets(read, read, read)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"), [("\u201csk-abc", "'\u201c' (character 1)"), ("sk\nabc", r"'\n' (character 3)")]
+    ("given", "said"),
+    [("\u201csk-abc", "'\u201c' (character 1)"), ("sk\nabc", r"'\n' (character 3)"), ("sk abc", "' ' (character 3)")],
 )
 def test_a_key_that_no_header_carries(tmp_path: Path, given: str, said: str):
     with pytest.raises(UsageError) as caught:

@@ -54,13 +54,12 @@ def check_write_access(
     try:
         validate_repo_id(full)
     except HFValidationError as error:
-        raise UsageError(f"--publish-repo-id: {full!r} is no name for a repository: {error}") from error
+        raise UsageError(f"{full!r} is no name for a repository on the Hub: {error}") from error
     hub = Patience(f"{full} on the Hub ({api.endpoint})", secrets, pause)
     url = hub(lambda: api.create_repo(full, repo_type=kind, private=private or None, exist_ok=True))
     hub(lambda: api.auth_check(full, repo_type=kind, write=True))
     if private and not hub(lambda: api.repo_info(full, repo_type=kind)).private:
         raise UsageError(
-            f"{full} is there already and public: make it private in its settings on the Hub, "
-            "or choose another --publish-repo-id"
+            f"{full} is there already and public: make it private in its settings on the Hub, or choose another name"
         )
     return Target(full, kind, str(url))

@@ -78,12 +78,15 @@ def _status(error: Exception) -> int | None:
 
 
 def _is_transient(error: Exception) -> bool:
-    from httpx import TransportError
+    from httpx import LocalProtocolError, TransportError, UnsupportedProtocol
 
     status = _status(error)
     if status is not None:
         return status in TRANSIENT or status >= 500
-    return any(isinstance(e, TransportError | ConnectionError | TimeoutError) for e in _causes(error))
+    causes = list(_causes(error))
+    if any(isinstance(e, UnsupportedProtocol | LocalProtocolError) for e in causes):
+        return False  # nothing was sent, and never will be: HF_ENDPOINT is no address
+    return any(isinstance(e, TransportError | ConnectionError | TimeoutError) for e in causes)
 
 
 def _is_xet_s_refusal(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from huggingface_hub import constants
 
 from sql_rl.configure import Secrets
 from sql_rl.errors import RefusedError, SqlRlError, UsageError
@@ -32,7 +33,7 @@ def test_the_repository_is_made(hub: HubServer, secrets: Secrets, repo_id: str, 
         ("hf_very_secret", "write", "them/rows", False, RefusedError, "403 You don't have the rights"),
         ("hf_very_secret", "write", "them/there", False, RefusedError, "403 You don't have write access"),
         ("hf_very_secret", "fineGrained", "me/rows", False, RefusedError, "403"),
-        ("hf_very_secret", "write", "me/rows--x", False, UsageError, "--publish-repo-id: 'me/rows--x'"),
+        ("hf_very_secret", "write", "me/rows--x", False, UsageError, "'me/rows--x' is no name for a repository"),
         ("hf_very_secret", "write", "me/public", True, UsageError, "me/public is there already and public"),
     ],
 )
@@ -55,3 +56,12 @@ def test_a_hub_that_is_down_is_waited_for_but_not_forever(hub: HubServer, secret
     with pytest.raises(SqlRlError, match=r"503 Service Unavailable .after 8 tries.; the same command carries on"):
         check_write_access("rows", "model", False, secrets, waits.append)
     assert all(0.5 * 2**n <= wait <= 1.5 * 2**n for n, wait in enumerate(waits[2:]))
+
+
+@pytest.mark.parametrize("endpoint", ["nowhere", "ftp://127.0.0.1", "http://"])
+def test_what_is_no_address_is_not_waited_for(secrets: Secrets, monkeypatch: pytest.MonkeyPatch, endpoint: str):
+    waits: list[float] = []
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    with pytest.raises(SqlRlError, match=r"on the Hub .* protocol"):
+        check_write_access("rows", "dataset", False, secrets, waits.append)
+    assert waits == []
