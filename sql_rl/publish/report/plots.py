@@ -5,6 +5,7 @@ text, in the page's font; the same numbers give the same bytes.
 """
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -160,13 +161,21 @@ def lines(
             marker = "o" if len(points) < 12 else None
             axes.plot(xs, ys, label=_words(name), color=colour, linewidth=1.3, marker=marker, markersize=3)
         axes.set(xlabel=across, ylabel=unit)
-        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        lowest, highest = _span([y for points in series.values() for _, y in points])
+        axes.set_ylim(lowest, highest + 0.05 * (highest - lowest))
         axes.grid()
         axes.xaxis.set_major_locator(_whole())
         _legend(axes, len(series))
         return _numbers(axes), 0.0
 
     return _plot(title, caption, draw)
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """The ends of an axis that has 0 on it; (0, 1) where all is 0. A loss may be no number."""
+    known = [value for value in values if math.isfinite(value)]
+    low, high = min([0.0, *known]), max([0.0, *known])
+    return (low, high) if high > low else (0.0, 1.0)
 
 
 def _ticks(end: float) -> list[float]:

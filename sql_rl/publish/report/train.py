@@ -126,13 +126,14 @@ def _browser(samples: Sequence[Mapping[str, Any]]) -> Browser | None:
     for n in evenly(len(samples), MOST_SAMPLES):
         sample = samples[n]
         start = max(0, sample["step"] - 1) // width * width
+        end = min(start + width, last)
         rewards = (f"{name}: {'none' if value is None else f'{value:g}'}" for name, value in sample["rewards"].items())
         rows.append(
             {
                 "title": clipped(sample["question"]),
                 "tag": sample["verdict"],
                 "step": f"step {sample['step']}",
-                "steps": f"steps {start + 1} to {min(start + width, last)}",
+                "steps": f"steps {start + 1} to {end}" if end > start + 1 else f"step {end}",
                 "reason": clipped(sample["reason"]),
                 "text": clipped(sample["text"]),
                 "sql": clipped(sample["sql"]),

@@ -158,6 +158,12 @@ async def test_a_training(page: BrowserPage, trained: Path):
     for title in ("Before and after", "SFT: loss", "mean reward", "greedy execution accuracy", "cut off", "verdicts"):
         assert title in plots
     assert "steps 17 to 19 (3)" in " ".join(await texts(page, "#bar select"))
+    samples = trained / "samples.jsonl"
+    first = samples.read_text().splitlines()[:2]
+    write_lines(samples, first)
+    await asyncio.to_thread(write_report, trained)
+    await opened(page, trained)
+    assert await texts(page, "#bar [data-key=steps] option") == ["all", "step 1 (1)", "step 2 (1)"]
     assert await page.value("window.evil") is None
 
 

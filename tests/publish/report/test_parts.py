@@ -85,6 +85,25 @@ def test_the_numbers_at_an_axis_are_whole():
     assert {"0.005", "0.010", "0.015"} <= set(labels)
 
 
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([0.0, 0.0], {"0.0", "1.0"}),
+        ([7.6, 7.6], {"0", "6"}),
+        ([-1.0, 2.0], {"\N{MINUS SIGN}1.0", "2.0"}),
+        ([float("nan"), 3.0], {"0.0", "3.0"}),
+    ],
+)
+def test_the_axis_of_a_curve_begins_at_0_and_holds_all_of_it(values: list[float], labels: set[str]):
+    drawing = ElementTree.fromstring(lines("Curve", "Over steps.", "step", "%", {"a": list(enumerate(values))}).svg)
+    found = ["".join(text.itertext()) for text in drawing.iter() if "text" in text.tag]
+    assert labels <= set(found)
+    assert any(label.startswith("\N{MINUS SIGN}") for label in found) == (min(values) < 0)
+    height = float(drawing.get("viewBox").split()[3])
+    heights = [float(y) for path in drawing.iter() for y in re.findall(r"[ML] \S+ (\S+)", path.get("d") or "")]
+    assert all(0 <= y <= height for y in heights)
+
+
 def test_results_are_run_by_the_judge_and_bounded():
     context = "CREATE TABLE t (a INT, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, NULL)"
     example = Example(0, "0", "?", context, "SELECT a FROM t")
