@@ -25,7 +25,7 @@ def publish_model(folder: RunFolder, repository: Repository) -> bool:
     files["metrics.jsonl"] = folder.path / "metrics.jsonl"
     files["run.json"] = (json.dumps(public(summary), indent=2, ensure_ascii=False) + "\n").encode()
     base = summary["model"]["name"]
-    base, licence = (base, repository.licence_of(base)) if _is_on_hub(summary) else (None, None)
+    base, licence = (base, repository.licence_of(base)) if _is_on_hub(summary) else (None, {})
     curves = [(path, curve) for path, (curve, _) in drawn.items()]
     card = model_card(summary, repository.target.repo_id, curves, licence, base)
     return repository.push(files, _title(summary), card, OWNED)

@@ -29,11 +29,15 @@ _TRAINERS = {"sft": ["sft", "trl"], "grpo": ["grpo", "trl"]}
 
 
 def model_card(
-    summary: Mapping[str, Any], repo_id: str, curves: Sequence[tuple[str, Curve]], licence: str | None, base: str | None
+    summary: Mapping[str, Any],
+    repo_id: str,
+    curves: Sequence[tuple[str, Curve]],
+    licence: Mapping[str, Any],
+    base: str | None,
 ) -> str:
     """The card's text. summary: run.json of `train`. curves: path of each picture, and what it shows.
 
-    licence: the base model's; None if that states none, or there is none. base: its Hub id, None if it has none.
+    licence: the base model's, as Repository.licence_of gives it. base: its Hub id, None if it has none.
     """
     options, source, model = summary["settings"]["train"], summary["source"], summary["model"]
     templates = Path(options["templates"]) if options["templates"] else None
@@ -51,7 +55,7 @@ def model_card(
         parameters=f"{model['parameters']:,}",
         trained=f"{model['trained_parameters']:,}",
         kind={"lora": "LoRA", "qlora": "QLoRA", "full": "all weights"}[model["kind"]],
-        licence=licence or "unknown: see the base model and the dataset",
+        licence=_said(licence, scratch=model["backend"] == "micro"),
         evaluations=[(n, _percent(e["ex"]), *map(_percent, e["ci95"])) for n, e in evaluations.items()],
         test_rows=next(iter(evaluations.values()))["rows"] if evaluations else 0,
         differences=[
@@ -96,7 +100,7 @@ def command(summary: Mapping[str, Any], base: str | None) -> str:
 
 
 def _metadata(
-    summary: Mapping[str, Any], repo_id: str, licence: str | None, base: str | None, dataset: str | None
+    summary: Mapping[str, Any], repo_id: str, licence: Mapping[str, Any], base: str | None, dataset: str | None
 ) -> str:
     evaluations = summary["evaluations"]
     last = evaluations[list(evaluations)[-1]] if evaluations else None
@@ -111,7 +115,7 @@ def _metadata(
     )
     content = ModelCardData(
         model_name=repo_id.partition("/")[2],
-        license=licence,
+        **licence,
         language="en",
         library_name="transformers",
         pipeline_tag="text-generation",
@@ -121,6 +125,14 @@ def _metadata(
         eval_results=[result] if result else None,
     )
     return f"---\n{content.to_yaml()}\n---"
+
+
+def _said(licence: Mapping[str, Any], scratch: bool) -> str:
+    if not licence:
+        return f"unknown: see {'' if scratch else 'the base model and '}the dataset"
+    stated = licence["license"]
+    name = licence.get("license_name") or (", ".join(stated) if isinstance(stated, list) else stated)
+    return f"[{name}]({licence['license_link']})" if "license_link" in licence else name
 
 
 def _stated(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sql_rl.configure import Secrets
 from sql_rl.errors import SqlRlError
 from sql_rl.publish.access import Target
 from sql_rl.publish.patience import Patience
-from sql_rl.publish.sections import merged
+from sql_rl.publish.sections import LICENCE, merged
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
@@ -42,17 +42,19 @@ class Repository:
         """The same repository, with another way to wait between tries."""
         return Repository(self.target, self._secrets, pause)
 
-    def licence_of(self, model: str) -> str | None:
-        """What the card of a model on the Hub states; None where there is none to be read."""
+    def licence_of(self, model: str) -> dict[str, Any]:
+        """What the card of a model on the Hub states: license, and of one that is the model's own license_name and
+        license_link; {} where there is none to be read."""
         from huggingface_hub.errors import RepositoryNotFoundError
 
         try:
             card = self._patiently(lambda: self._api.model_info(model)).card_data
         except SqlRlError as error:
             if isinstance(error.__cause__, RepositoryNotFoundError):
-                return None
+                return {}
             raise
-        return card.license if card else None
+        stated = card.to_dict() if card else {}
+        return {key: stated[key] for key in LICENCE if key in stated}
 
     def push(
         self,
@@ -91,7 +93,7 @@ class Repository:
         return True
 
     def _text(self, path: str, revision: str | None) -> str:
-        return Path(self._api.hf_hub_download(**self._where, filename=path, revision=revision)).read_text("utf-8")
+        return Path(self._api.hf_hub_download(**self._where, filename=path, revision=revision)).read_text("utf-8-sig")
 
 
 def _is_same(content: Content, entry: "RepoFile") -> bool:

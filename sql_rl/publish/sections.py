@@ -21,7 +21,8 @@ from typing import Any
 _SECTION = re.compile(
     r"<!-- sql-rl: (?P<name>[\w-]+)(?: (?P<seal>[0-9a-f]{12}))? -->\n(?P<text>.*?)<!-- sql-rl: end -->", re.DOTALL
 )
-_A_PERSONS = ("license", "language")
+LICENCE = ("license", "license_name", "license_link")  # the last two of a licence that is `other`
+_A_PERSONS = (*LICENCE, "language")
 
 
 def sealed(card: str) -> str:
@@ -81,6 +82,8 @@ def _added(body: str, sections: Mapping[str, re.Match[str]]) -> str:
 
 
 def _metadata(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    if "license" in theirs:  # with the name and link that belong to it, or without
+        ours = {key: value for key, value in ours.items() if key not in LICENCE}
     a_persons = {key: theirs[key] for key in _A_PERSONS if key in theirs}
     tags = dict.fromkeys([*theirs.get("tags", []), *ours.get("tags", [])])
     return {**theirs, **ours, **a_persons, "tags": list(tags)}

@@ -95,6 +95,12 @@ def test_who_edits_in_between_loses_nothing(hub: HubServer, secrets: Secrets, re
     assert hub.repo("me/rows").head.files["README.md"] == edited
 
 
+def test_a_card_that_was_saved_with_a_byte_order_mark(hub: HubServer, repository: Repository, files):
+    hub.repo("me/rows").add("by hand", {"README.md": b"\xef\xbb\xbf" + CARD.encode()}, [], None)
+    repository.push(files, "first", CARD)
+    assert hub.repo("me/rows").head.files["README.md"].decode() == CARD
+
+
 def test_a_push_that_cannot_be_is_one_line_without_the_token(hub: HubServer, repository: Repository, files):
     hub.faults.append(Fault("POST .*/commit/", 403, {"X-Error-Message": f"no, {hub.token}"}, times=9))
     with pytest.raises(SqlRlError, match=r"me/rows on the Hub .* refused: 403 no, \*\*\*; check") as caught:

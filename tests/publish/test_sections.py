@@ -71,5 +71,9 @@ def test_metadata():
     head = merged(theirs, ours).split("---")[1]
     for line in ("license: cc0-1.0", "pretty_name: Mine", "- 1K<n<10K", "- b\n- a\n- c", "language: en"):
         assert line in head
+    other = "license: other\nlicense_name: own\nlicense_link: https://them.example"
+    for theirs, ours, kept in (("license: mit", other, "license: mit"), (other, "license: mit", other)):
+        head = merged(card(theirs, one="One."), card(ours, one="One.")).split("---")[1]
+        assert [line for line in head.splitlines() if line.startswith("license")] == kept.splitlines()
     with pytest.raises(ValueError, match="metadata"):
         merged("---\n- a list\n---\ntext", ours)

@@ -123,12 +123,25 @@ def test_the_base_s_licence_is_the_model_s(trained: Path, hub: HubServer, secret
     content["settings"]["train"]["model"] = "them/base"
     (trained / "run.json").write_text(json.dumps(content))
     repository = Repository(check_write_access("student", "model", False, secrets), secrets)
-    for licence in (None, "gemma"):
+    own = {"license": "other", "license_name": "own", "license_link": "https://them.example/LICENSE"}
+    cases = (
+        (None, {}, "Licence: unknown: see the base model and the dataset."),
+        ({"license": "gemma"}, {"license": "gemma"}, "Licence: gemma."),
+        ({"license": ["mit", "cc0-1.0"]}, {"license": ["mit", "cc0-1.0"]}, "Licence: mit, cc0-1.0."),
+        (own, own, "Licence: [own](https://them.example/LICENSE)."),
+        ({"tags": ["a"]}, {}, "Licence: unknown: see the base model and the dataset."),
+    )
+    for stated, inherited, said in cases:
+        if stated is not None:
+            base = hub.store.repos["model", "them/base"] = Repo(private=False)
+            base.add("card", {"README.md": f"---\n{yaml.safe_dump(stated)}---\n# Base\n".encode()}, [], None)
+        hub.store.repos["model", "me/student"] = Repo(private=False)  # what is on the card there would stay
         publish_model(RunFolder(trained), repository)
-        data = yaml.safe_load(hub.repo("me/student", "model").head.files["README.md"].decode().split("---")[1])
-        assert (data["base_model"], data.get("license")) == ("them/base", licence)
-        base = hub.store.repos["model", "them/base"] = Repo(private=False)
-        base.add("card", {"README.md": b"---\nlicense: gemma\n---\n# Base\n"}, [], None)
+        card = hub.repo("me/student", "model").head.files["README.md"].decode()
+        data = yaml.safe_load(card.split("---")[1])
+        assert data["base_model"] == "them/base"
+        assert {key: value for key, value in data.items() if key.startswith("license")} == inherited
+        assert said in card
 
 
 def test_curves_are_of_what_was_logged_and_the_same_each_time():
