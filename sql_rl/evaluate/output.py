@@ -22,6 +22,7 @@ from sql_rl.publish.report import place
 from sql_rl.runs.folder import RunFolder, write_whole
 from sql_rl.terminal.summary import Line, Summary
 
+MOST_LEVELS = 4  # of hardness in a line of the last word: Spider's
 SHOWN = 3  # broken golds, and questions that changed sides, in the last word
 
 
@@ -123,6 +124,8 @@ def _percent(share: float) -> str:
 def _levels(metrics: dict[str, Any], metric: str) -> str:
     groups = metrics["by_hardness"].items()
     known = [(name or "unknown", found[metric]["accuracy"]) for name, found in groups if found[metric]["total"]]
+    if len(known) > MOST_LEVELS:  # rows have levels of their own; the report shows them all
+        return ""
     return ", ".join(f"{name} {100 * accuracy:.1f}" for name, accuracy in known)
 
 

@@ -10,6 +10,7 @@ import pytest
 from sql_rl.errors import UsageError
 from sql_rl.evaluate.compare import compared, read_results
 from sql_rl.evaluate.metrics import METRICS, Result, measured
+from sql_rl.evaluate.output import closing
 from sql_rl.evaluate.passk import ks, mean_pass_at_k, pass_at_k
 
 
@@ -47,6 +48,18 @@ def test_groups():
     assert list(measured([result(name, True, hardness=name) for name in levels])["by_hardness"]) == [
         "simple", "moderate", "challenging", "weird",
     ]  # fmt: skip
+
+
+def test_the_last_word_names_the_levels_of_a_benchmark_and_not_the_many_of_rows():
+    summary = {"asked": "m", "questions": 5, "benchmark": "b", "verdicts": {"match": 5}, "gold_broken": 0, "seconds": 1}
+    said = []
+    for levels in (["easy", "medium", "hard", "extra"], ["basic SQL", "CTEs", "single join", "subqueries", "other"]):
+        metrics = measured([result(name, True, hardness=name) for name in levels])
+        said.append(closing(Path("out"), summary, metrics, {}, unchanged=False).lines[0].note)
+    assert said == [
+        "4 of 4, 95 %: 51.0 to 100.0; easy 100.0, medium 100.0, hard 100.0, extra 100.0",
+        "5 of 5, 95 %: 56.6 to 100.0",
+    ]
 
 
 def test_nothing_counts():
