@@ -3,12 +3,16 @@
 `open_student` picks the backend by the model's name and the machine; `inference.LocalModel` opens what was trained.
 """
 
+import logging
 from collections.abc import Iterable
 
 from sql_rl.errors import UsageError
 from sql_rl.students.student import Generation, Student, StudentSpec
 
 __all__ = ["Generation", "Student", "StudentSpec", "open_student"]
+
+# PEFT loads it on every machine, and it complains of a kernel for CPUs that nothing here asks for.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def open_student(spec: StudentSpec, corpus: Iterable[str] = (), token: str | None = None) -> Student:

@@ -38,6 +38,8 @@ class Count:
     done: int = 0
 
     def status(self, seconds: float) -> str:
+        if 0 < self.done < seconds:
+            return f"{seconds / self.done:.1f} s each"
         return f"{self.done / max(seconds, 1e-9):.1f} a second"
 
     def as_dict(self) -> dict[str, Any]:

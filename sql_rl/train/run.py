@@ -205,7 +205,7 @@ class _Run:
         """Completions of at most so many tokens from now on; run.json states it as the setting."""
         if tokens < self.options.max_completion_length:
             self._set(max_completion_length=tokens)
-            self._say(f"completions have at most {tokens} tokens, a quarter more than its longest answer")
+            self._say(f"completions have at most {tokens} tokens: a quarter more than the longest answer to imitate")
 
     def _set(self, **changes: Any) -> None:
         """Settings that the student decides."""

@@ -15,6 +15,12 @@ from sql_rl.errors import UsageError
 from sql_rl.students.source import Source, locate, sixteen_bit_name
 
 
+def test_a_library_that_misses_a_kernel_is_not_heard():
+    program = "import sql_rl.students, bitsandbytes"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+
+
 def write(folder: Path, **files: object) -> Path:
     """A folder of files; a name's last underscore stands for its dot, what is no text becomes JSON."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,10 @@
 import io
 import json
 
+import pytest
+
 from sql_rl.distill.counters import Counters
-from sql_rl.terminal.progress import HEARTBEAT, RECENT, Display, share
+from sql_rl.terminal.progress import HEARTBEAT, RECENT, Count, Display, share
 
 
 class Clock:
@@ -63,6 +65,15 @@ def test_nothing_done_yet():
     clock.now = HEARTBEAT
     shown.update()
     assert stream.getvalue() == "distill: 0/400 rows, 0 % accepted, 0.0 rows/s, ETA unknown\n"
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "said"),
+    [(0, 30.0, "0.0 a second"), (1, 30.0, "30.0 s each"), (2, 327.0, "163.5 s each"), (30, 30.0, "1.0 a second"),
+     (75, 30.0, "2.5 a second"), (5, 0.0, "5000000000.0 a second")],
+)  # fmt: skip
+def test_a_slow_count_is_told_by_what_each_takes(done: int, seconds: float, said: str):
+    assert Count(done).status(seconds) == said
 
 
 def test_share():
