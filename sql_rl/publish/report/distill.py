@@ -125,7 +125,8 @@ def _plots(summary: Mapping[str, Any], counted: _Counted) -> Iterator[Plot]:
         ],
     )
     for level, title in LEVELS.items():
-        if groups := counted.verdicts.get(level):
+        groups = counted.verdicts.get(level, {})
+        if any(verdict != "not_judged" for verdicts in groups.values() for verdict in verdicts):
             most = dict(sorted(groups.items(), key=lambda item: -item[1].total())[:MOST_GROUPS])
             caption = f"Share of each verdict among the rows of each {title.lower()}; in brackets, how many rows."
             yield shares(f"Verdicts by {title.lower()}", caption, most, "rows")

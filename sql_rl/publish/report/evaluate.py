@@ -55,12 +55,12 @@ def page(folder: RunFolder, summary: Mapping[str, Any]) -> Page:
             Fact(_percent(suite), "right, on variants too", f"95 % interval {_interval(suite)}"),
             Fact(_percent(spider), "by Spider's rule", f"95 % interval {_interval(spider)}"),
             Fact(f"{suite['correct']:,}", "questions right", f"of {suite['total']:,} that count"),
-            Fact(f"{len(failures):,}", "not right", "each is below"),
+            Fact(f"{len(failures):,}", "not right", "each is below" if failures else ""),
             Fact(f"{summary['seconds']:,.0f} s", "time", _usage(summary)),
         ],
         plots=[*_plots(metrics, results), *wire_plots(summary)],
         tables=tables,
-        browser=_browser(failures),
+        browser=_browser(failures) if failures else None,
         settings=_settings(summary),
     )
 
@@ -139,15 +139,15 @@ def _bar(label: str, found: Mapping[str, Any], colour: str = BLUE) -> Bar:
 
 def _metrics(metrics: Mapping[str, Any]) -> Table:
     rows = [
-        (name, MEANINGS[name], f"{metrics[name]['correct']:,}", _percent(metrics[name]), _interval(metrics[name]))
+        (name, _percent(metrics[name]), _interval(metrics[name]), f"{metrics[name]['correct']:,}", MEANINGS[name])
         for name in METRICS
     ]
     total = metrics["suite"]["total"]
     return Table(
         "Metrics",
-        ("metric", "what it asks", "right", "share", "95 % interval"),
+        ("metric", "share", "95 % interval", "right", "what it asks"),
         rows,
-        f"Of {total:,} questions. A share under `suite` is our answer to: is it right?",
+        f"Of {total:,} questions. The share of suite is our answer to: is it right?",
     )
 
 

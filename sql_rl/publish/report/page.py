@@ -14,6 +14,8 @@ from importlib import resources
 from sql_rl.publish.report.plots import Plot
 from sql_rl.publish.report.rows import Browser
 
+COLUMNS_OF_HALF = 4  # of a table that fits in half of the page
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -26,12 +28,19 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; the cells of all columns but the first are numbers, aligned to the right."""
+    """A table; the cells of all columns but the first are numbers, aligned to the right.
+
+    wide: it takes the page's whole width, where half of it hides the last columns.
+    """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
+
+    @property
+    def wide(self) -> bool:
+        return len(self.columns) > COLUMNS_OF_HALF
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def shares(title: str, caption: str, groups: Mapping[str, Mapping[str, int]], no
             left = [a + b for a, b in zip(left, parts, strict=True)]
         axes.set_xlim(0, 100)
         axes.set_xlabel(f"% of {noun}")
-        _legend(axes, len(present))
+        _legend(axes, len(present), least=1)
         return _names(axes, [with_count(n, sum(groups[n].values())) for n in names]), 0.0
 
     return _plot(title, caption, draw, 1.25 + 0.24 * len(groups))
@@ -134,8 +134,9 @@ def histogram(title: str, caption: str, unit: str, noun: str, values: Mapping[st
         axes.set(xlabel=unit, ylabel=noun)
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_locator(_whole())
         axes.grid(axis="y")
-        _legend(axes, len(values))
+        _legend(axes, len(values), least=1)
         return _numbers(axes), 0.0
 
     return _plot(title, caption, draw)
@@ -207,8 +208,9 @@ def _numbers(axes: Any) -> float:
     return _LINE + max(map(_width, axes.yaxis.get_major_formatter().format_ticks(axes.get_yticks())))
 
 
-def _legend(axes: Any, entries: int) -> None:
-    if entries > 1:
+def _legend(axes: Any, entries: int, least: int = 2) -> None:
+    """least: entries without which there is none; one is enough where a colour has a meaning."""
+    if entries >= least:
         axes.figure.legend(loc="lower left", ncols=min(entries, _COLUMNS), handlelength=1.1, columnspacing=1.2)
 
 

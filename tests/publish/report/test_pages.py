@@ -141,6 +141,8 @@ async def test_an_evaluation(page: BrowserPage, evaluated: Path):
     assert plots == ["Metrics", "Funnel", "By hardness", "Verdicts by hardness", "By database"]
     assert await texts(page, "#list .tag") == ["mismatch", "error", "mismatch"]
     assert "3" in await texts(page, ".facts dd")
+    hidden = "[...document.querySelectorAll('.scroll')].map((e) => e.scrollWidth - e.clientWidth)"
+    assert set(await page.value(hidden)) == {0}, "no table hides columns on a wide screen"
     await page.value("document.querySelector('#list summary').click()")
     await page.until("document.querySelector('#list .body') !== null")
     body = (await texts(page, "#list .body"))[0]

@@ -134,6 +134,22 @@ def test_a_cell_is_what_a_browser_can_read_and_show(value: object, shown: object
     assert cell(value) == shown
 
 
+def words_of(plot) -> list[str]:
+    return ["".join(text.itertext()) for text in ElementTree.fromstring(plot.svg).iter() if "text" in text.tag]
+
+
+def test_a_colour_with_a_meaning_is_named_even_alone():
+    assert "gold broken" in words_of(shares("Shares", "Of verdicts.", {"a": {"gold_broken": 3}}, "rows"))
+    assert "rejected" in words_of(histogram("Lengths", "How long.", "characters", "rows", {"rejected": [3]}))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 7, 1000])
+def test_rows_are_counted_in_whole_numbers(most: int):
+    counts = words_of(histogram("Lengths", "How long.", "x", "rows", {"a": [5] * most + [0]}))
+    across = counts.index("x")
+    assert len(set(counts[across + 1 :])) == len(counts[across + 1 :]), "no number stands twice"
+
+
 def luminance(colour: str) -> float:
     """WCAG 2.2, relative luminance."""
     parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
