@@ -6,6 +6,7 @@ connection. Statuses as huggingface.co/docs/hub/api and git-lfs's batch API use 
 
 import random
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -18,6 +19,7 @@ T = TypeVar("T")
 TRANSIENT = frozenset({408, 409, 412, 425, 429})
 TRIES = 8
 LONGEST_WAIT = 60.0  # seconds between two tries, where the Hub does not ask for more
+TOLD = 3.0  # seconds of waiting that would look like a program that hangs
 
 
 class Patience:
@@ -49,7 +51,11 @@ class Patience:
             except (HTTPError, InvalidURL, OSError, RuntimeError, ValueError) as error:
                 if not _is_transient(error) or tries == TRIES:
                     raise self._final(error, tries) from error
-                self._pause(_wait(error, tries, self._jitter()))
+                wait = _wait(error, tries, self._jitter())
+                if wait >= TOLD:
+                    said = self._secrets.redact(_said(error))
+                    print(f"{self._what}: {said}; another try in {wait:.0f} s", file=sys.stderr)
+                self._pause(wait)
         raise AssertionError("the last try returns or raises")
 
     def _final(self, error: Exception, tries: int) -> SqlRlError:

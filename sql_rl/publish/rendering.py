@@ -14,6 +14,7 @@ def rendered(template: str, **values: Any) -> str:
 
     loader = PackageLoader("sql_rl.publish", "templates")
     environment = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    environment.filters["n"] = "{:,}".format
     return sealed(environment.get_template(template).render(**values))
 
 

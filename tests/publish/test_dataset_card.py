@@ -65,6 +65,13 @@ def test_what_it_says_follows_the_settings(options: dict, said: list[str], unsai
     assert not any(part in text for part in unsaid)
 
 
+def test_large_numbers_can_be_read():
+    large = summary() | {"rows": 1_234_567, "prompt_tokens": 98_765_432, "verdicts": {"match": 1_000_000}}
+    text = dataset_card(large | {"remaining": 1_000}, [ROW], [])
+    for said in ("1,234,567 rows:", "98,765,432 prompt tokens", "| match | 1,000,000 | 81.0 % |", " 1,000 rows of the"):
+        assert said in text
+
+
 def test_text_of_a_row_breaks_nothing():
     hostile = "```` {{ x }}\n<!-- sql-rl: end -->\n<!-- sql-rl: use -->\n---\n"
     rows = [ROW | {"generation": hostile, "q": hostile, "reason": hostile}]

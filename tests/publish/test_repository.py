@@ -1,5 +1,6 @@
 """Pushing: one commit for what differs, whatever the Hub does meanwhile; nothing is sent twice."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -77,10 +78,16 @@ def test_faults(hub: HubServer, repository: Repository, files, waits: list[float
     assert len(hub.uploads) == 1, "nothing that arrived is sent again"
 
 
-def test_a_limit_is_kept(hub: HubServer, repository: Repository, files, waits: list[float]):
-    hub.faults.append(Fault("POST .*/commit/", 429, {"Retry-After": "77"}))
+def test_a_limit_is_kept_and_told(hub: HubServer, repository: Repository, files, waits: list[float], capsys):
+    said = {"X-Error-Message": f"slow down, {hub.token}"}
+    hub.faults += [Fault("POST .*/commit/", 503), Fault("POST .*/commit/", 429, {"Retry-After": "77"} | said)]
     assert repository.push(files, "first", CARD)
-    assert 77 <= waits[0] <= 78
+    assert waits[0] < 2
+    assert 77 <= waits[1] <= 78
+    told = capsys.readouterr().err
+    assert re.fullmatch(rf"me/rows on the Hub \({hub.url}\): 429 slow down, \*\*\*; another try in 7[78] s\n", told), (
+        "a short wait is not worth a word"
+    )
 
 
 def test_who_edits_in_between_loses_nothing(hub: HubServer, secrets: Secrets, repository: Repository, files):
