@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sql_rl.publish.front_matter import front_matter
-from sql_rl.publish.rendering import cell, clipped, fence_for, rendered
+from sql_rl.publish.rendering import cell, clipped, fence_for, plain, rendered
 from sql_rl.settings import DistillSettings, JudgeSettings, Settings
 from sql_rl.terminal.progress import share
 
@@ -71,7 +71,7 @@ def dataset_card(
         funnel=[(stage, count, share(count, rows)) for stage, count in stages.items()],
         verdicts=[(verdict, count, share(count, rows)) for verdict, count in verdicts],
         cost="unknown" if summary["cost_usd"] is None else f"${summary['cost_usd']:.4f}",
-        columns=", ".join(f"`{name}`" for name in source["columns"]),
+        columns=", ".join(cell(f"`{name}`") for name in source["columns"]),
         meanings={name: meaning.format(gold=source["gold"]) for name, meaning in _MEANINGS.items()},
         examples=[
             *(_example(row, "Accepted", source["question"]) for row in accepted),
@@ -147,10 +147,10 @@ def _example(row: Mapping[str, Any], title: str, question: str) -> dict[str, Any
     text = clipped(row["generation"] or "(no answer)")
     return {
         "title": f"{title} ({row['verdict'] or 'not judged'})",
-        "question": clipped(" ".join(row[question].split())),
+        "question": plain(clipped(row[question] or "")),
         "text": text,
         "fence": fence_for(text),
-        "reason": clipped(row["reason"] or ""),
+        "reason": plain(clipped(row["reason"] or "")),
     }
 
 

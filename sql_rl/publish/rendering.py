@@ -24,6 +24,11 @@ def clipped(text: str, longest: int = _LONGEST) -> str:
     return text if len(text) <= longest else text[:longest] + " …"
 
 
+def plain(text: str) -> str:
+    """A text of others in a line of Markdown: shown as it is, no markup, picture or link of it (CommonMark 2.4)."""
+    return re.sub(r"[\\`*_\[\]<>&~|$]", r"\\\g<0>", " ".join(text.split()))
+
+
 def fence_for(text: str) -> str:
     """A run of backticks longer than any in the text (CommonMark, fenced code blocks)."""
     return "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 from huggingface_hub import DatasetCard
+from markdown_it import MarkdownIt
 
 from sql_rl.publish.dataset_card import command, dataset_card, public
 from sql_rl.publish.sections import merged
@@ -70,6 +71,25 @@ def test_large_numbers_can_be_read():
     text = dataset_card(large | {"remaining": 1_000}, [ROW], [])
     for said in ("1,234,567 rows:", "98,765,432 prompt tokens", "| match | 1,000,000 | 81.0 % |", " 1,000 rows of the"):
         assert said in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["![a](https://them.example/seen.png)", "<img src=x onerror=y>", "**bold** _and_ `code` ~~gone~~ &amp; \\* $x^2$",
+     "[link](https://them.example)", "a | b", "How many shops are in Ulm, and who's No. 1?"],
+)  # fmt: skip
+def test_a_question_is_no_markup(text: str):
+    card = dataset_card(summary(columns=["q", "a|b"]), [ROW | {"q": text}], [ROW | {"q": "?", "reason": text}])
+    shown = [
+        block.children
+        for block in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(card)
+        if block.type == "inline"
+    ]
+    for line in (f"Accepted (match): {text}", f"Reason: {text}"):
+        (parts,) = [parts for parts in shown if "".join(part.content for part in parts) == line]
+        assert {part.type for part in parts} <= {"text", "strong_open", "strong_close"}
+    (columns,) = [parts for parts in shown if [part.content for part in parts] == ["q", ", ", "a|b"]]
+    assert [part.type for part in columns] == ["code_inline", "text", "code_inline"]
 
 
 def test_text_of_a_row_breaks_nothing():
