@@ -118,11 +118,13 @@ def _write(
 
 def _card(source: Source, found: list[Finding]) -> str:
     table = "\n".join(f"| {stage} | {count} |" for stage, count in funnel(found))
-    metadata = front_matter(source.name if source.on_hub else None, source.license or None, len(found), TAGS)
+    folders = {"data" if finding.kept else "rejected" for finding in found}
+    others = "The others are in the config `rejected`; the" if "rejected" in folders else "There are no others; the"
+    metadata = front_matter(source.name if source.on_hub else None, source.license or None, len(found), TAGS, folders)
     return (
         f"{metadata}\n\n# {source.title}, audited\n\n"
         f"The rows of `{source.title}` whose own query runs, has one answer, and can be told from a wrong one. "
-        f"The others are in the config `rejected`, the findings in `verdicts.jsonl`.\n\n"
+        f"{others} findings are in `verdicts.jsonl`.\n\n"
         f"| | rows |\n|---|---|\n{table}\n"
     )
 

@@ -41,7 +41,8 @@ def push_dataset(
 ) -> bool:
     """One commit with these files, and the card and run.json of what there is now. keep: files of earlier commits."""
     content = json.dumps(public(summary), indent=2, ensure_ascii=False) + "\n"
-    card = dataset_card(summary, accepted, rejected, repository.target.repo_id)
+    folders = {name.partition("/")[0] for name in (*files, *keep)}
+    card = dataset_card(summary, accepted, rejected, repository.target.repo_id, folders)
     title = f"{summary['rows']:,} rows, {summary['accepted']:,} accepted"
     return repository.push({**files, "run.json": content.encode()}, title, card, OWNED, keep)
 

@@ -5,7 +5,7 @@ templates/dataset.md.
 """
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,18 @@ def dataset_card(
     accepted: Sequence[Mapping[str, Any]],
     rejected: Sequence[Mapping[str, Any]],
     repo_id: str = "path/to/this/folder",
+    folders: Collection[str] | None = None,
 ) -> str:
-    """The card's text. summary: run.json of `distill`. accepted, rejected: some of its rows. repo_id: to load it by."""
+    """The card's text. summary: run.json of `distill`. accepted, rejected: some of its rows. repo_id: to load it by.
+    folders: those of which files are there, `data` and `rejected`; None: all that the summary counts rows of."""
     options, source = summary["settings"]["distill"], summary["source"]
     offline = options["provider"] == "offline"
     stages = {s: n for s, n in summary["funnel"].items() if options["validate"] or s not in _STAGES_JUDGED}
     verdicts = sorted(summary["verdicts"].items(), key=lambda item: -item[1])
     rows = summary["rows"]
+    filled = [name for name, n in (("data", summary["kept"]), ("rejected", rows - summary["kept"])) if n]
+    if folders is not None:
+        filled = [name for name in filled if name in folders]
     return rendered(
         "dataset.md",
         metadata=front_matter(
@@ -56,6 +61,7 @@ def dataset_card(
             licence=source["license"].split(", ") if ", " in source["license"] else source["license"] or None,
             rows=rows,
             tags=TAGS,
+            folders=filled,
             language=None if options["templates"] else "en",  # the bundled prompts' language, and so the reasoning's
         ),
         title=source["title"],
@@ -65,6 +71,7 @@ def dataset_card(
         if offline
         else f"{options['model']} ({options['provider']})",
         place=repo_id,
+        folders=filled,
         options=options,
         counters=summary,
         remaining=summary["remaining"],

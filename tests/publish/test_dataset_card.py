@@ -66,6 +66,24 @@ def test_what_it_says_follows_the_settings(options: dict, said: list[str], unsai
     assert not any(part in text for part in unsaid)
 
 
+@pytest.mark.parametrize(
+    ("kept", "folders", "configs", "said", "unsaid"),
+    [
+        (3, None, ["default", "rejected", "all"], ['"rejected", split', "kept rows\n"], ["there is no config"]),
+        (4, None, ["default", "all"], ["there is no config `rejected`"], ['"rejected", split']),
+        (0, None, ["rejected", "all"], ["there is no config `default`"], ["# the kept rows"]),
+        (3, {"data"}, ["default", "all"], ["there is no config `rejected`"], ['"rejected", split']),
+        (3, set(), None, ["There are no rows yet."], ["load_dataset"]),
+    ],
+)
+def test_only_what_is_there_is_loaded(kept: int, folders: set[str] | None, configs, said, unsaid):
+    text = dataset_card(summary() | {"kept": kept}, [ROW], [], folders=folders)
+    assert [c["config_name"] for c in DatasetCard(text).data.to_dict().get("configs", [])] == (configs or [])
+    assert all(part in text for part in said)
+    assert not any(part in text for part in unsaid)
+    assert "\n\n\n" not in text
+
+
 def test_large_numbers_can_be_read():
     large = summary() | {"rows": 1_234_567, "prompt_tokens": 98_765_432, "verdicts": {"match": 1_000_000}}
     text = dataset_card(large | {"remaining": 1_000}, [ROW], [])
