@@ -49,12 +49,12 @@ class Counters:
         return self.rows
 
     def status(self, seconds: float) -> str:
-        """Accepted share, rows/s, tokens and cost, `seconds` after the start."""
+        """Accepted share, rows/s, cost and tokens, `seconds` after the start: a narrow terminal cuts the end."""
         parts = [f"{share(self.accepted, self.rows)} accepted", f"{self.rows / max(seconds, 1e-9):.1f} rows/s"]
-        if tokens := self.prompt_tokens + self.completion_tokens:
-            parts.append(f"{tokens:,} tokens")
         if self.cost_usd:
             parts.append(f"${self.cost_usd:.4f}")
+        if tokens := self.prompt_tokens + self.completion_tokens:
+            parts.append(f"{tokens:,} tokens")
         return ", ".join(parts)
 
     def add(self, outcome: Outcome, kept: bool) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 HEARTBEAT = 30.0  # seconds between plain lines
+ROOM_FOR_A_BAR = 110  # columns of a terminal
 RECENT = 4  # of them: the rate that an ETA is told by; what an earlier start had done is there at once
 
 
@@ -107,16 +108,27 @@ class Display:
 
 def _bar(name: str, stream: TextIO) -> "Progress":
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+    from rich.text import Text
 
+    class Status(TextColumn):
+        """What a narrow terminal cuts, where it would take a bit of everything, the counts and the ETA too."""
+
+        def render(self, task: Task) -> Text:
+            text = super().render(task)
+            text.no_wrap, text.overflow = True, "ellipsis"
+            return text
+
+    console = Console(file=stream)
     return Progress(
-        TextColumn(name),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[status]}"),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        console=Console(file=stream),
+        TextColumn(name, table_column=Column(no_wrap=True)),
+        *([BarColumn(bar_width=20, table_column=Column(no_wrap=True))] if console.width >= ROOM_FOR_A_BAR else []),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        Status("{task.fields[status]}", table_column=Column(no_wrap=False)),
+        TextColumn("ETA", table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        console=console,
         refresh_per_second=4,
     )
 

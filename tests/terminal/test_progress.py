@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 
@@ -47,6 +48,29 @@ def test_an_eta_forgets_what_an_earlier_start_had_done():
     assert stream.getvalue().splitlines()[0].endswith("ETA 0:00:30")
     assert stream.getvalue().splitlines()[-1].startswith("distill: 250/400 rows")
     assert stream.getvalue().splitlines()[-1].endswith("ETA 0:07:30"), "150 rows, 10 in half a minute"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("columns", "status"), [(80, "90.0 % accepted, 0.3 rows/s, $12"), (160, "98,765,432 tokens")])
+def test_a_narrow_terminal_cuts_neither_the_counts_nor_the_eta(monkeypatch, columns: int, status: str):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    clock, counters, stream = Clock(), Counters(price=None), Terminal()
+    with Display("distill", 100_000, counters, stream, clock=clock) as shown:
+        counters.rows, counters.accepted = 12_345, 11_110
+        counters.prompt_tokens, counters.cost_usd = 98_765_432, 12.3456
+        clock.now = 40_000.0
+        shown.update()
+    line = re.split(r"[\r\n]|\x1b\[\S*?[A-Za-z]", stream.getvalue().rstrip())
+    (last,) = [part for part in line if "12345" in part][-1:]
+    assert len(last) <= columns
+    assert re.search(r"^distill .*12345/100000 .*ETA [\d-]+:\S\S:\S\S", last)
+    assert status in last
 
 
 def test_json_lines_hold_all_counters():
