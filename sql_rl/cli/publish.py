@@ -34,4 +34,4 @@ def publish(
     from sql_rl.publish.job import publish as job
     from sql_rl.terminal.summary import show
 
-    show(closing(job(folder, repo_id, private_repo, secrets)), manner)
+    show(closing(job(folder, repo_id, private_repo, secrets, manner)), manner)

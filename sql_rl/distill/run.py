@@ -47,7 +47,7 @@ from sql_rl.sources import Source, identity_of_file
 from sql_rl.teachers import open_teacher
 from sql_rl.teachers.base import Teacher
 from sql_rl.teachers.batch_api import MAX_LINES, BatchApi, open_batch_api
-from sql_rl.terminal.manner import Manner
+from sql_rl.terminal.manner import Manner, narrator
 from sql_rl.terminal.progress import Display
 
 
@@ -201,7 +201,7 @@ async def _window(
         yield open_window(run.settings, teacher, stop)
         return
     key = partial(request_key, model=run.model, teacher=teacher)
-    say = partial(print, file=sys.stderr) if manner == "person" else lambda line: None
+    say = narrator(manner)
     async with Batches(batch_api, journal, key, teacher.body, stop, say) as batches:
         yield batches
 

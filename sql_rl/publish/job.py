@@ -10,6 +10,7 @@ from sql_rl.publish.dataset import publish_dataset
 from sql_rl.publish.model import publish_model
 from sql_rl.publish.repository import Repository
 from sql_rl.runs.folder import RunFolder
+from sql_rl.terminal.manner import Manner, narrator
 from sql_rl.terminal.summary import Summary
 
 KINDS: dict[str, Kind] = {"distill": "dataset", "train": "model"}
@@ -26,7 +27,7 @@ class Report:
     changed: bool
 
 
-def publish(path: Path, repo_id: str | None, private: bool, secrets: Secrets) -> Report:
+def publish(path: Path, repo_id: str | None, private: bool, secrets: Secrets, manner: Manner = "person") -> Report:
     """Publishes what `distill` or `train` left in a folder. repo_id: None takes the folder's name.
 
     Raises UsageError (2) for a folder that holds no such run, RefusedError (4) where the Hub refuses, BusyError (75)
@@ -39,7 +40,7 @@ def publish(path: Path, repo_id: str | None, private: bool, secrets: Secrets) ->
         raise UsageError(f"{path}: {what}: give the output folder of a `distill` or `train` that has ended")
     with folder.held():
         target = check_write_access(repo_id or path.resolve().name, KINDS[command], private, secrets)
-        repository = Repository(target, secrets)
+        repository = Repository(target, secrets, say=narrator(manner))
         push = publish_dataset if target.kind == "dataset" else publish_model
         changed = push(folder, repository)
     return Report(path, target.kind, target.repo_id, target.url, changed)

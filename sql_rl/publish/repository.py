@@ -26,21 +26,28 @@ Content = Path | bytes
 
 
 class Repository:
-    """The repository of a Target. pause: how it waits between tries (Patience)."""
+    """The repository of a Target. say: hears what is going to be sent, which may take long. pause: how it waits
+    between tries (Patience)."""
 
-    def __init__(self, target: Target, secrets: Secrets, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        target: Target,
+        secrets: Secrets,
+        pause: Callable[[float], None] = time.sleep,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         from huggingface_hub import HfApi
         from huggingface_hub.utils import disable_progress_bars
 
         disable_progress_bars()
-        self.target, self._secrets = target, secrets
+        self.target, self._secrets, self._say = target, secrets, say
         self._api = HfApi(token=secrets.hf_token)
         self._patiently = Patience(f"{target.repo_id} on the Hub ({self._api.endpoint})", secrets, pause)
         self._where = {"repo_id": target.repo_id, "repo_type": target.kind}
 
     def waiting(self, pause: Callable[[float], None]) -> "Repository":
         """The same repository, with another way to wait between tries."""
-        return Repository(self.target, self._secrets, pause)
+        return Repository(self.target, self._secrets, pause, self._say)
 
     def licence_of(self, model: str) -> dict[str, Any]:
         """What the card of a model on the Hub states: license, and of one that is the model's own license_name and
@@ -87,6 +94,8 @@ class Repository:
         changed = [path for path in wanted if path not in there or not _is_same(wanted[path], there[path])]
         if not changed and not gone:
             return False
+        size = sum(_size(wanted[path]) for path in changed)
+        self._say(f"{self.target.repo_id}: {len(changed)} of {len(wanted)} files to send, {size / 1e6:,.1f} MB")
         operations = [CommitOperationAdd(path, wanted[path]) for path in changed]
         operations += [CommitOperationDelete(path, is_folder=False) for path in gone]
         self._api.create_commit(**self._where, operations=operations, commit_message=title, parent_commit=head)
@@ -94,6 +103,10 @@ class Repository:
 
     def _text(self, path: str, revision: str | None) -> str:
         return Path(self._api.hf_hub_download(**self._where, filename=path, revision=revision)).read_text("utf-8-sig")
+
+
+def _size(content: Content) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
 def _is_same(content: Content, entry: "RepoFile") -> bool:

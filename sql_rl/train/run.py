@@ -23,7 +23,7 @@ from sql_rl.publish.report import write_report_apart
 from sql_rl.publish.repository import Repository
 from sql_rl.runs.folder import RunFolder, write_whole
 from sql_rl.settings import Settings
-from sql_rl.terminal.manner import Manner
+from sql_rl.terminal.manner import Manner, narrator
 from sql_rl.terminal.progress import Count, Display
 from sql_rl.train import plan
 from sql_rl.train.checkpoints import claim, clear
@@ -71,7 +71,7 @@ def train(settings: Settings, secrets: Secrets, manner: Manner = "person") -> Re
             clear(folder.path, LEFT)
         report = _train(settings, secrets, manner, folder)
         if target:
-            publish_model(folder, Repository(target, secrets))
+            publish_model(folder, Repository(target, secrets, say=narrator(manner)))
             report = dataclasses.replace(report, published=target.url)
         return report
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,7 @@ def test_from_the_run_to_the_hub_and_back(
     hub.faults += [Fault("PUT /lfs/", 500), Fault("POST .*/commit/", 0, after=True)]
     ended = run("publish", trained, "--repo-id", "me/student", "--private-repo", **hub_environ)
     assert ended.returncode == 0, ended.stderr
+    assert re.match(r"me/student: (\d+) of \1 files to send, \d\.\d MB\n", ended.stderr), "it may take long"
     repo = hub.repo("me/student", "model")
     assert [commit.title for commit in repo.commits][1:] == ["SFT and GRPO: EX sft 35.0 %, grpo 50.0 %"]
     loaded = subprocess.run(
@@ -108,6 +110,7 @@ def test_from_the_run_to_the_hub_and_back(
 
     ended = run("publish", trained, "--repo-id", "me/student", "--json", **hub_environ)
     assert json.loads(ended.stdout)["changed"] is False
+    assert ended.stderr == ""
     assert len(repo.commits) == 2
 
 
