@@ -2,7 +2,7 @@
 
 import torch
 
-from sql_rl.train.grpo import merged, no_spread
+from sql_rl.train.grpo import idle_groups, merged, no_spread
 
 PAD = 9
 
@@ -37,3 +37,4 @@ def test_groups_whose_rewards_are_all_equal():
     right, wrong, broken_gold = (1.0, 1.0), (0.05, 1.0), (None, None)
     assert no_spread([right, right, wrong, wrong, right, wrong, broken_gold, broken_gold], 2) == 3 / 4
     assert no_spread([right, wrong], 2) == 0
+    assert idle_groups([right, right, wrong, right, broken_gold, broken_gold], 2) == [0, 2]
