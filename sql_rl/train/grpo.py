@@ -18,6 +18,7 @@ from torch.nn.functional import pad
 from torch.utils.data import Sampler
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import nanstd
 
 from sql_rl.students import Student
 from sql_rl.train.sampler import DifficultySampler
@@ -59,6 +60,9 @@ class VerdictTrainer(GRPOTrainer):
             batch = merged(batch, fresh, replaced, self.processing_class.pad_token_id)
             for position, rollout in zip(replaced, self._scoring.latest, strict=True):
                 rollouts[position] = rollout
+            # Those of the fresh groups were divided by the spread of the fresh groups alone.
+            totals = self._scoring.totals(rollouts)
+            batch["advantages"] = advantages(totals, copies, self.scale_rewards).to(batch["advantages"])
         self._scoring.latest = rollouts
         return batch
 
@@ -95,6 +99,16 @@ def idle_groups(rewards: Sequence[tuple[float | None, ...]], copies: int) -> lis
 def no_spread(rewards: Sequence[tuple[float | None, ...]], copies: int) -> float:
     """The share of such groups."""
     return len(idle_groups(rewards, copies)) * copies / len(rewards)
+
+
+def advantages(rewards: Sequence[float | None], copies: int, scale: str) -> torch.Tensor:
+    """What TRL makes of rewards, each group of `copies` in a row: their distance from the group's mean, divided by the
+    standard deviation of the group, of all (scale 'batch'), or by nothing ('none'). None counts for nothing: 0."""
+    grouped = torch.tensor([torch.nan if reward is None else reward for reward in rewards]).view(-1, copies)
+    found = grouped - grouped.nanmean(dim=1, keepdim=True)
+    if scale != "none":
+        found /= (nanstd(grouped, dim=1, keepdim=True) if scale == "group" else nanstd(grouped)) + 1e-4
+    return found.nan_to_num(nan=0.0).flatten()
 
 
 def merged(batch: Batch, fresh: Batch, positions: Sequence[int], pad_id: int) -> Batch:

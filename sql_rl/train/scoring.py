@@ -46,6 +46,14 @@ class Scoring:
     def weights(self) -> list[float]:
         return [weight for _, weight in self._parts.values()]
 
+    def totals(self, rollouts: Sequence[Rollout]) -> list[float | None]:
+        """The whole reward of each, None where no part could be scored."""
+        found = []
+        for rollout in rollouts:
+            scored = [w * r for w, r in zip(self.weights, rollout.rewards.values(), strict=True) if r is not None]
+            found.append(sum(scored) if scored else None)
+        return found
+
     def row(self, position: int) -> Row:
         """The row that a rollout names."""
         return self._rows[position]
