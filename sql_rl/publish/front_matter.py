@@ -5,7 +5,11 @@ from collections.abc import Collection, Sequence
 from huggingface_hub.repocard_data import DatasetCardData
 
 CONFIGS = {"data": "default", "rejected": "rejected"}  # folder -> config
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+# The Hub's names (size_categories.json of `datasets`), of the next power of ten.
+_SIZES = {
+    10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M", 10**8: "10M<n<100M",
+    10**9: "100M<n<1B",
+}  # fmt: skip
 
 
 def front_matter(
@@ -29,7 +33,7 @@ def front_matter(
         language=language,
         task_categories=["text-generation"],
         tags=list(tags),
-        size_categories=[next((size for limit, size in _SIZES if rows < limit), "n>1M")],
+        size_categories=[next((size for limit, size in _SIZES.items() if rows < limit), "1B<n<10B")],
         source_datasets=[name] if name else None,
         configs=[
             {"config_name": config, "data_files": [{"split": "train", "path": path}]}

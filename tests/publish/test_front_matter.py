@@ -1,8 +1,10 @@
 """The front matter of a card: the licence is the source's and never invented; the source is named if the Hub has it."""
 
 import json
+import re
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,6 +35,15 @@ def test_configs_sizes_and_where_it_came_from():
     assert "source_datasets" not in content
     assert content["language"] == "en"
     assert read(front_matter("owner/name", None, 5, [], ["data"]))["source_datasets"] == ["owner/name"]
+
+
+@pytest.mark.parametrize("rows", [0, 999, 1_000, 99_999, 100_000, 1_000_000, 25_000_000, 10**9])
+def test_a_size_is_one_that_the_hub_knows(rows: int):
+    (size,) = read(front_matter(None, None, rows, [], ["data"]))["size_categories"]
+    assert size in json.loads((resources.files("datasets") / "utils/resources/size_categories.json").read_text())
+    units = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
+    ends = [int(number) * units[unit] for number, unit in re.findall(r"(\d+)([KMB])", size)]
+    assert ([0] if len(ends) == 1 else ends[:1]) <= [rows] < ends[-1:]
 
 
 LOAD = """
