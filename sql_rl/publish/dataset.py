@@ -10,8 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sql_rl.errors import UsageError
 from sql_rl.publish.dataset_card import SHOWN, dataset_card, public
 from sql_rl.publish.repository import Repository
 from sql_rl.runs.folder import RunFolder
@@ -21,11 +23,13 @@ Rows = list[dict[str, Any]]
 
 
 def publish_dataset(folder: RunFolder, repository: Repository) -> bool:
-    """Brings what a run of `distill` left; False if all of it was there. Raises as Repository.push does."""
+    """Brings what a run of `distill` left; False if all of it was there. Raises as Repository.push does, and UsageError
+    where files are missing: the Hub's would go, too."""
     summary = folder.read_summary()
-    files = {f"{kind.name}/{path.name}": path for kind in (folder.data, folder.rejected) for path in _shards(kind)}
-    kept, others = _first_rows(_shards(folder.data)), _first_rows(_shards(folder.rejected))
-    rows = [*islice(kept, 50 * SHOWN), *islice(others, 50 * SHOWN)]
+    data = _shards(folder.data, summary["kept"])
+    rejected_data = _shards(folder.rejected, summary["rows"] - summary["kept"])
+    files = {f"{path.parent.name}/{path.name}": path for path in (*data, *rejected_data)}
+    rows = [*islice(_first_rows(data), 50 * SHOWN), *islice(_first_rows(rejected_data), 50 * SHOWN)]
     accepted = [row for row in rows if row["reason"] is None][:SHOWN]
     rejected = [row for row in rows if row["reason"] is not None][:SHOWN]
     return push_dataset(repository, files, summary, accepted, rejected)
@@ -47,8 +51,16 @@ def push_dataset(
     return repository.push({**files, "run.json": content.encode()}, title, card, OWNED, keep)
 
 
-def _shards(folder: Path) -> list[Path]:
-    return sorted(folder.glob("train-*.parquet"))
+def _shards(folder: Path, rows: int) -> list[Path]:
+    """The files of a folder, which hold so many rows. Raises UsageError if they do not."""
+    shards = sorted(folder.glob("train-*.parquet"))
+    try:
+        found = sum(pq.read_metadata(shard).num_rows for shard in shards)
+    except (OSError, pa.ArrowException) as error:
+        raise UsageError(f"{folder}: a file cannot be read: {error}; run its command again") from error
+    if found != rows:
+        raise UsageError(f"{folder}: {found:,} rows, but run.json counts {rows:,}: run its command again")
+    return shards
 
 
 def _first_rows(shards: list[Path]) -> Iterator[dict[str, Any]]:

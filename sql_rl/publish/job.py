@@ -30,8 +30,8 @@ class Report:
 def publish(path: Path, repo_id: str | None, private: bool, secrets: Secrets, manner: Manner = "person") -> Report:
     """Publishes what `distill` or `train` left in a folder. repo_id: None takes the folder's name.
 
-    Raises UsageError (2) for a folder that holds no such run, RefusedError (4) where the Hub refuses, BusyError (75)
-    while the run is going, SqlRlError (1) where the Hub cannot be reached.
+    Raises UsageError (2) for a folder that holds no such run or not all of it, RefusedError (4) where the Hub refuses,
+    BusyError (75) while the run is going, SqlRlError (1) where the Hub cannot be reached.
     """
     folder = RunFolder(path)
     command = folder.read_summary().get("command")
@@ -42,7 +42,14 @@ def publish(path: Path, repo_id: str | None, private: bool, secrets: Secrets, ma
         target = check_write_access(repo_id or path.resolve().name, KINDS[command], private, secrets)
         repository = Repository(target, secrets, say=narrator(manner))
         push = publish_dataset if target.kind == "dataset" else publish_model
-        changed = push(folder, repository)
+        try:
+            changed = push(folder, repository)
+        except KeyError as missing:
+            raise UsageError(
+                f"{path}: {missing} is missing in run.json, which another version wrote: run its command again"
+            ) from missing
+        except FileNotFoundError as missing:
+            raise UsageError(f"{missing.filename}: missing; run the command that left this folder again") from missing
     return Report(path, target.kind, target.repo_id, target.url, changed)
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sql_rl.errors import UsageError
 from sql_rl.publish.curves import pictures
 from sql_rl.publish.model_card import model_card, public
 from sql_rl.publish.repository import CARD, Repository
@@ -14,11 +15,15 @@ OWNED = ("model*.safetensors*", "adapter/*", "curves/*")
 
 
 def publish_model(folder: RunFolder, repository: Repository) -> bool:
-    """Brings what a run of `train` left; False if all of it was there. Raises as Repository.push does."""
+    """Brings what a run of `train` left; False if all of it was there. Raises as Repository.push does, and UsageError
+    where the weights are missing: the Hub's would go, too."""
     summary = folder.read_summary()
     metrics = _lines(folder.path / "metrics.jsonl")
     drawn = pictures(metrics)
-    files: dict[str, Path | bytes] = _below(folder.path / summary["exported"]["merged"])
+    merged = folder.path / summary["exported"]["merged"]
+    files: dict[str, Path | bytes] = _below(merged)
+    if not any(name.endswith(".safetensors") for name in files):
+        raise UsageError(f"{merged}: no weights (*.safetensors): run its command again")
     if summary["exported"]["trained"] == "adapter":
         files |= {f"adapter/{name}": path for name, path in _below(folder.path / "adapter").items()}
     files |= {path: picture for path, (_, picture) in drawn.items()}

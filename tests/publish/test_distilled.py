@@ -124,6 +124,19 @@ def test_a_hub_that_fails_in_mid_run_costs_the_run_nothing(
     assert chat_server.answered.total() == 20
 
 
+def test_rows_that_are_lost_here_are_not_lost_there(run: Run, hub: HubServer, hub_environ, tmp_path: Path):
+    rows = write_rows(tmp_path / "rows.jsonl", [row(i) for i in range(3)])
+    assert run(*OFFLINE, "--dataset-repo-id", rows, **hub_environ).returncode == 0
+    head, shard = hub.repo("me/rows").head, tmp_path / "out" / "data" / "train-00000.parquet"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    for said in ("data: a file cannot be read", "data: 0 rows, but run.json counts 3"):
+        ended = run("publish", "out", "--repo-id", "rows", **hub_environ)
+        assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+        assert said in ended.stderr
+        shard.unlink(missing_ok=True)
+    assert hub.repo("me/rows").head is head
+
+
 @pytest.mark.parametrize(("owner", "code", "said"), [("them", 4, "refused: 403"), ("me/and", 2, "is no name")])
 def test_who_may_not_write_pays_for_nothing(
     run: Run, hub: HubServer, hub_environ, chat_server: ChatServer, tmp_path: Path, owner: str, code: int, said: str

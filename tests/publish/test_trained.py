@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,26 @@ def test_from_the_run_to_the_hub_and_back(
     assert json.loads(ended.stdout)["changed"] is False
     assert ended.stderr == ""
     assert len(repo.commits) == 2
+
+
+@pytest.mark.parametrize("lost", ["merged", "merged/model.safetensors", "metrics.jsonl", "exported"])
+def test_what_is_lost_here_is_not_lost_there(
+    run: Run, hub: HubServer, hub_environ: dict[str, str], trained: Path, lost: str
+):
+    asked = ("publish", trained, "--repo-id", "me/student")
+    assert run(*asked, **hub_environ).returncode == 0
+    head = hub.repo("me/student", "model").head
+    if lost == "exported":
+        content = json.loads((trained / "run.json").read_text())
+        (trained / "run.json").write_text(json.dumps({name: v for name, v in content.items() if name != lost}))
+    elif (trained / lost).is_dir():
+        shutil.rmtree(trained / lost)
+    else:
+        (trained / lost).unlink()
+    ended = run(*asked, **hub_environ)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert lost.partition("/")[0] in ended.stderr
+    assert hub.repo("me/student", "model").head is head
 
 
 def test_the_base_s_licence_is_the_model_s(trained: Path, hub: HubServer, secrets):
