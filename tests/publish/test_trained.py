@@ -73,6 +73,7 @@ for place in sys.argv[1:]:
     model, tokenizer = AutoModelForCausalLM.from_pretrained(place), AutoTokenizer.from_pretrained(place)
     weights = b"".join(w.float().numpy().tobytes() for _, w in sorted(model.state_dict().items()))
     print(hashlib.sha256(weights).hexdigest(), tokenizer("SELECT a FROM t").input_ids, bool(tokenizer.chat_template))
+exec(sys.stdin.read())
 """
 
 
@@ -85,16 +86,19 @@ def test_from_the_run_to_the_hub_and_back(
     assert re.match(r"me/student: (\d+) of \1 files to send, \d\.\d MB\n", ended.stderr), "it may take long"
     repo = hub.repo("me/student", "model")
     assert [commit.title for commit in repo.commits][1:] == ["SFT and GRPO: EX sft 35.0 %, grpo 50.0 %"]
+    card = ModelCard(repo.head.files["README.md"].decode())
+    shown = card.text.partition("```python\n")[2].partition("```")[0]
     loaded = subprocess.run(
         [sys.executable, "-c", LOAD, "me/student", str(trained / "merged")], env=clean_environ | hub_environ,
         cwd=tmp_path, capture_output=True, text=True, timeout=180, check=True,
+        input=shown.replace("max_new_tokens=1024", "max_new_tokens=4"),
     )  # fmt: skip
-    from_hub, from_run = loaded.stdout.splitlines()
+    from_hub, from_run, *written = loaded.stdout.splitlines()
+    assert written, "what the card shows runs as it stands"
     assert from_hub == from_run
     assert from_hub.endswith("True")
 
     assert {"adapter/adapter_config.json", "metrics.jsonl", "run.json", "curves/ex.png"} <= set(repo.head.files)
-    card = ModelCard(repo.head.files["README.md"].decode())
     assert (card.data.datasets, card.data.license, card.data.base_model) == (["them/shops"], None, None)
     assert [(r.metric_value, r.dataset_type) for r in card.data.eval_results] == [(50.0, "them/shops")]
     for said in (
