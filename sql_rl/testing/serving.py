@@ -50,7 +50,10 @@ async def listen(app: web.Application, port: int) -> web.AppRunner:
 
 @contextlib.contextmanager
 def in_a_thread(start: Callable[[], Awaitable[web.AppRunner]]) -> Iterator[None]:
-    """Runs what `start` opens until the block ends, on a loop in a thread of its own."""
+    """Runs what `start` opens until the block ends, on a loop in a thread of its own.
+
+    Raises RuntimeError where it does not open.
+    """
     ready, finish = threading.Event(), asyncio.Event()
     loop: asyncio.AbstractEventLoop
 
@@ -63,7 +66,8 @@ def in_a_thread(start: Callable[[], Awaitable[web.AppRunner]]) -> Iterator[None]
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
-    ready.wait(10)
+    if not ready.wait(60):
+        raise RuntimeError("the server does not start")
     try:
         yield
     finally:

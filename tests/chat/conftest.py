@@ -43,7 +43,7 @@ def postgres() -> Iterator[str]:
 
     def program(name: str, *arguments: str) -> None:
         subprocess.run(
-            [programs / name, *arguments], check=True, user=user, cwd=home, env={"LC_ALL": "C.UTF-8"}, timeout=60,
+            [programs / name, *arguments], check=True, user=user, cwd=home, env={"LC_ALL": "C.UTF-8"}, timeout=180,
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
 

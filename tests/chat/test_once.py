@@ -74,7 +74,7 @@ def test_ctrl_c_while_the_query_runs(asking, command, clean_environ, chat_server
         assert line, said
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    answered, rest = process.communicate(timeout=30)
+    answered, rest = process.communicate(timeout=180)
     assert (process.returncode, answered) == (3, "")
     assert rest.splitlines()[-1] == "error: stopped before there was an answer"
 

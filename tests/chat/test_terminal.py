@@ -56,7 +56,7 @@ class Chat:
         self.process.send(keys)
         with suppress(pexpect.EOF):
             while True:
-                self.raw += self.process.read_nonblocking(65_536, timeout=30)
+                self.raw += self.process.read_nonblocking(65_536, timeout=120)
         self.process.wait()
         assert self.process.exitstatus == 0, self.text[-600:]
 
@@ -66,7 +66,7 @@ class Chat:
 
     def _grow(self, wanted: str) -> None:
         try:
-            self.raw += self.process.read_nonblocking(65_536, timeout=30)
+            self.raw += self.process.read_nonblocking(65_536, timeout=120)
         except (pexpect.TIMEOUT, pexpect.EOF):
             pytest.fail(f"{wanted!r} does not come after: {self.text[-600:]}")
 
@@ -90,7 +90,7 @@ def start(
         environ = clean_environ | {"HOME": str(tmp_path), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"} | environ
         environ = {name: value for name, value in environ.items() if name not in ("XDG_STATE_HOME",)}
         process = pexpect.spawn(
-            sys.executable, arguments, cwd=tmp_path, env=environ, encoding="utf-8", dimensions=(50, 100), timeout=30
+            sys.executable, arguments, cwd=tmp_path, env=environ, encoding="utf-8", dimensions=(50, 100), timeout=120
         )
         processes.append(process)
         return Chat(process)
