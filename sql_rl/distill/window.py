@@ -70,6 +70,7 @@ class Window:
         self._answers = 0
         self._stall_timeout = stall_timeout
         self._failing_since: float | None = None  # of the first failure after which no answer came
+        self._put_off_since: float | None = None  # likewise, where the server has said each time how long to wait
         self.retried = 0
 
     @property
@@ -132,7 +133,7 @@ class Window:
                 self._learn(ticket, failure, now())
                 raise
             self._answers += 1
-            self._failing_since = None
+            self._failing_since = self._put_off_since = None
             self._timeline.answered(sent, now(), self.in_flight, self.limit)
             self._read_meter(ticket, now())
             self._admission.answered(ticket, self.in_flight, reply.prompt_tokens, reply.completion_tokens, now())
@@ -143,8 +144,11 @@ class Window:
             self._admission.told(ticket, self._metered.quotas, now)
 
     def _learn(self, ticket: Ticket, failure: Transient | Refusal, now: float) -> None:
-        if isinstance(failure, Refusal) or failure.retry_after is not None:
+        if isinstance(failure, Refusal):
+            self._failing_since = self._put_off_since = None
+        elif failure.retry_after is not None:
             self._failing_since = None  # it is there, and says what is to be done
+            self._put_off_since = now if self._put_off_since is None else self._put_off_since
         elif self._failing_since is None:
             self._failing_since = now
         match failure:
@@ -168,12 +172,15 @@ class Window:
             raise StoppedEarlyError(
                 f"{failure}; it asks for {hours:.1f} hours: the same command carries on"
             ) from failure
-        since = self._failing_since
-        failing = 0.0 if since is None else asyncio.get_running_loop().time() - since
-        if failing >= self._stall_timeout:
+        failing, put_off = self._since(self._failing_since), self._since(self._put_off_since)
+        if failing >= self._stall_timeout or put_off >= LONGEST_PAUSE + self._stall_timeout:
+            failing = max(failing, put_off)
             raise StoppedEarlyError(f"{failure}; no answer came for {failing:.0f} s: the same command carries on")
         if tries >= (TRIES_UNREADABLE if unreadable else TRIES):
             raise GaveUp(f"{failure} ({tries} tries)") from failure
+
+    def _since(self, then: float | None) -> float:
+        return 0.0 if then is None else asyncio.get_running_loop().time() - then
 
     def _backoff(self, failure: Transient, tries: int) -> float:
         """Seconds that this request waits. Where the server asked all to pause, it is the first to go after that.

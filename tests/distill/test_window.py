@@ -248,6 +248,16 @@ async def test_a_run_that_falls_silent_is_ended():
 
 
 @virtually
+async def test_a_server_that_puts_off_for_ever_is_left_to_the_next_run():
+    """A quota that is spent and does not say so: each refusal asks for a minute, and days of them bring nothing."""
+    full = Throttled("429", retry_after=60.0)
+    teacher = Teacher(fails=lambda *_: full if now() >= 5.0 else None)
+    replies = await send_all(Window(teacher, 4, asyncio.Event(), stall_timeout=100.0), 500)
+    ended = next(r for r in replies if isinstance(r, StoppedEarlyError))
+    assert re.fullmatch(r"429; no answer came for 3[78]\d\d s: the same command carries on", str(ended))
+
+
+@virtually
 async def test_a_run_whose_server_has_died_is_ended():
     """Each request alone would be tried for minutes, and a hundred thousand of them for days."""
 
