@@ -34,6 +34,7 @@ _PREFERENCE = (
     Verdict.NO_SQL,
 )
 _EMPTY_VOTE = 0.5  # an empty result is what most mistakes have in common
+ENDED_EARLY = frozenset({"length", "content_filter", "error"})  # the last is OpenRouter's
 _PROBLEMS = {
     Verdict.ERROR: "The database refuses the query: {}.",
     Verdict.MISMATCH: "The query runs, but its result is not what the question asks for: {}.",
@@ -223,7 +224,8 @@ class _Case:
             answer = parse(completion.text, completion.reasoning)
             missing = f"no query in the answer (finish_reason: {completion.finish_reason or 'none'})"
             if not self.policy.validate and breaks_off(completion, answer):
-                answer, missing = Answer(answer.reasoning, sql=None), "the query breaks off (finish_reason: length)"
+                answer = Answer(answer.reasoning, sql=None)
+                missing = f"the query breaks off (finish_reason: {completion.finish_reason})"
             attempt = Attempt(completion, answer, problem="" if answer.sql else missing, hint=hint)
         self.attempts.append(attempt)
         return attempt
@@ -246,8 +248,8 @@ def breaks_off(completion: Completion, answer: Answer) -> bool:
 
     The judge finds that out by itself; where there is none, half a query would pass for a whole one.
     """
-    cut_off = completion.finish_reason == "length" and answer.sql is not None
-    return cut_off and completion.text.rstrip().endswith(answer.sql)
+    ended_early = completion.finish_reason in ENDED_EARLY and answer.sql is not None
+    return ended_early and completion.text.rstrip().endswith(answer.sql)
 
 
 def weights(votes: Sequence[Vote]) -> Counter[int]:

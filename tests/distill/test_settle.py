@@ -140,6 +140,12 @@ async def test_without_validation_half_a_query_is_none(text: str, breaks: bool):
     assert outcome.reason == ("the query breaks off (finish_reason: length)" if breaks else "")
 
 
+@pytest.mark.parametrize(("reason", "whole"), [("stop", True), ("", True), ("content_filter", False), ("error", False)])
+async def test_a_query_that_is_not_closed_is_whole_where_the_model_ended_it(reason: str, whole: bool):
+    outcome = await settled(Scripted([Completion("<sql>SELECT a", None, reason, "m")]), validate=False, retries=0)
+    assert outcome.accepted is whole
+
+
 async def test_half_a_query_is_asked_for_again_with_more_room():
     script = Scripted([cut_off("<sql>SELECT a FROM"), reply("A")])
     await settled(script, validate=False)
