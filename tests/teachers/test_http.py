@@ -117,6 +117,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         ({"retry-after": "Wed, 31 Dec 2025 00:00:00 GMT"}, 0.0),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-1"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "\u00b2"}, None),
+        ({"retry-after": "Fri, 31 Dec 99999 00:00:00 GMT"}, None),
+        ({"retry-after-ms": "nan", "retry-after": "4"}, 4.0),
+        ({"retry-after-ms": "inf"}, None),
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None):
