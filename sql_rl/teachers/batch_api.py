@@ -87,6 +87,8 @@ class BatchApi:
     async def upload(self, name: str, content: bytes) -> str:
         """The id of a new file of requests; the provider deletes it after 30 days."""
         file = await self._called(self._client.files.create(file=(f"{name}.jsonl", content), purpose="batch"))
+        if not _has_id(file):
+            raise UsageError(f"{self._base_url}: it takes a file and gives no id for it; {self._is_it_one}")
         return file.id
 
     async def create(self, name: str, file: str) -> Batch:
@@ -112,6 +114,8 @@ class BatchApi:
         more: dict[str, Any] = {}
         while True:
             page = await self._called(self._client.batches.list(limit=_PAGE, **more))
+            if not isinstance(getattr(page, "data", None), list):
+                raise Transient(f"{self._base_url}: the answer is no list of batches")
             for batch in page.data:
                 if isinstance(batch.metadata, dict) and batch.metadata.get(_NAME) == name:
                     return _batch(batch)
@@ -143,11 +147,15 @@ class BatchApi:
             cause = error.__cause__ or error
             raise Transient(f"{self._base_url}: {type(cause).__name__}: {cause}", connected=False) from error
 
+    @property
+    def _is_it_one(self) -> str:
+        return f"does {self._base_url} offer the Batch API? If not, leave --batch-api out"
+
     def _failure(self, error: "openai.APIStatusError") -> Exception:
         said = self._secrets.redact(error.response.text)
         meaning = failure(error.status_code, error.response.headers, said, str(error.request.url))
         if error.status_code in (404, 405):
-            return UsageError(f"{meaning}; does {self._base_url} offer the Batch API? If not, leave --batch-api out")
+            return UsageError(f"{meaning}; {self._is_it_one}")
         return _RefusedError(str(meaning), error.param or "") if isinstance(meaning, Refusal) else meaning
 
 
@@ -168,7 +176,14 @@ class _RefusedError(SqlRlError):
         self.param = param
 
 
+def _has_id(said: Any) -> bool:
+    """The SDK checks nothing: a web page comes as a string, and what is missing as None."""
+    return isinstance(getattr(said, "id", None), str)
+
+
 def _batch(said: "SdkBatch") -> Batch:
+    if not _has_id(said):
+        raise Transient("the answer is no batch")
     counts, errors = said.request_counts, said.errors.data if said.errors else None
     return Batch(
         id=said.id,

@@ -85,18 +85,27 @@ class Courier:
         return Arrival(unanswered, too_big=batch.code == TOO_MUCH_ENQUEUED)
 
     async def _created(self, intent: Intent, content: bytes) -> Batch:
-        file = await self._patiently(lambda: self._api.upload(intent.name, content))
-        tried = False
+        doubt = False  # may it be there, though no answer has said so?
 
-        async def create() -> Batch:
-            nonlocal tried
+        async def create(file: str) -> Batch:
+            nonlocal doubt
             # What failed before may have been the answer's way back alone.
-            if tried and (found := await self._api.find(intent.name)):
+            if doubt and (found := await self._api.find(intent.name)):
                 return found
-            tried = True
-            return await self._api.create(intent.name, file)
+            before, doubt = doubt, True
+            try:
+                return await self._api.create(intent.name, file)
+            except SqlRlError:
+                doubt = before
+                raise
 
-        return await self._patiently(create, at_least=max(LOOKS))
+        try:
+            file = await self._patiently(lambda: self._api.upload(intent.name, content))
+            return await self._patiently(lambda: create(file), at_least=max(LOOKS))
+        except SqlRlError:
+            if not doubt:
+                self._ledger.harvested(intent, "never created")  # else its requests would stay at the provider for ever
+            raise
 
     async def _found(self, intent: Intent) -> Batch | None:
         for pause in LOOKS:
