@@ -163,13 +163,23 @@ class Courier:
         return unanswered, lasting
 
     async def _results(self, batch: Batch) -> AsyncIterator[tuple[str, Answer]]:
-        for file in filter(None, (batch.output_file, batch.error_file)):
-            content = await self._patiently(lambda file=file: self._api.content(file))
-            for line in io.BytesIO(content or b""):
+        for file, least in ((batch.output_file, batch.answered), (batch.error_file, 0)):
+            for line in io.BytesIO(await self._content(file, least) if file else b""):
                 try:
                     yield result(line, self._api.price_share)
                 except ValueError as error:
                     self._say(f"{batch.id}: a line of {file} cannot be read: {error}")
+
+    async def _content(self, file: str, least: int) -> bytes:
+        """A file that should have so many lines at least: answers that are paid for are not given up at one look."""
+        pause = FIRST_POLL
+        for look in range(1, LOST_AFTER + 1):
+            content = await self._patiently(lambda: self._api.content(file)) or b""
+            if content.count(b"\n") + (not content.endswith(b"\n")) >= least or look == LOST_AFTER:
+                break
+            await self._sleep(pause)
+            pause = min(SLOWEST_POLL, 1.5 * pause)
+        return content
 
     async def _patiently(self, call: Callable[[], Awaitable[T]], at_least: float = 0.0) -> T:
         """What the call returns, after as many tries as it takes. at_least: seconds between two of them."""

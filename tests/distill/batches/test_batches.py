@@ -107,8 +107,14 @@ async def test_a_batch_that_vanished_is_said_and_asked_again(bench: Bench):
     assert len(bench.server.batches) == 2
 
 
+async def test_a_file_that_is_not_there_at_once_is_looked_for_again(bench: Bench):
+    bench.server.faults["content"] = [404] * 9
+    assert right(await bench.ask(3))
+    assert bench.server.answered_twice == 0
+
+
 async def test_answers_that_are_in_no_file_are_said_and_asked_again(bench: Bench):
-    bench.server.faults["content"] = [404]
+    bench.server.faults["content"] = [404] * 10
     assert right(await bench.ask(3))
     assert "batch_0: 3 of 3 answers are lost; they go again, paid twice" in bench.said
     assert bench.server.answered_twice == 3
