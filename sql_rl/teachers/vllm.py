@@ -203,7 +203,7 @@ def refusal(error: ValueError) -> Refusal:
     """What the engine says to a request that it does not take; one that is too long says it in the house's words."""
     said = " ".join(str(error).split())
     too_long = "maximum context length" in said or "maximum model length" in said
-    return Refusal(f"too long for the model's context: {said}" if too_long else said)
+    return Refusal(f"too long for the model's context: {said}") if too_long else Refusal(said, doubtful=True)
 
 
 def completion(reply: "RequestOutput", model: str) -> Completion:

@@ -139,6 +139,7 @@ def test_the_arguments_are_those_of_the_installed_engine():
 )
 def test_a_request_that_the_engine_does_not_take(said: str, wanted: str):
     assert str(refusal(ValueError(said))).startswith(wanted)
+    assert refusal(ValueError(said)).doubtful is not wanted.startswith("too long")
 
 
 # What vLLM 0.26 says: seen, except for the devices' memory and types, which its source has.
