@@ -50,6 +50,7 @@ class OpenAITeacher:
         own = base_url and endpoint_of(base_url)
         self._dialect = dialect_of(provider, base_url, secrets)
         self._url = own or endpoint_of(self._dialect.url)
+        self._place = self._url.partition("?")[0]  # as it is told: some gateways take a key in the query
         self._proxy = proxy_of(self._url)
         self._model, self._secrets = model, secrets
         self._stop = {"stop": list(stop)} if stop else {}
@@ -83,7 +84,7 @@ class OpenAITeacher:
             raise
         self.quotas = quotas(headers)
         body = raw.decode("utf-8", "replace")
-        reply = answered(status, headers, body, self._url, self._dialect.secret, self._secrets.redact)
+        reply = answered(status, headers, body, self._place, self._dialect.secret, self._secrets.redact)
         self._compare_model(reply.model)
         return reply
 
@@ -108,13 +109,13 @@ class OpenAITeacher:
             async with self._session.post(self._url, data=body, allow_redirects=False) as response:
                 return response.status, response.headers, await response.read()
         except aiohttp.ConnectionTimeoutError as error:
-            raise Transient(f"{self._url}: cannot connect: no answer", connected=False) from error
+            raise Transient(f"{self._place}: cannot connect: no answer", connected=False) from error
         except TimeoutError as error:
-            raise TimedOut(f"{self._url}: no answer within {self._timeout:g} s (request_timeout)") from error
+            raise TimedOut(f"{self._place}: no answer within {self._timeout:g} s (request_timeout)") from error
         except aiohttp.ClientConnectorError as error:
-            raise Transient(f"{self._url}: cannot connect: {error.os_error or error}", connected=False) from error
+            raise Transient(f"{self._place}: cannot connect: {error.os_error or error}", connected=False) from error
         except aiohttp.ClientError as error:
-            raise Transient(f"{self._url}: {type(error).__name__}: {error}") from error
+            raise Transient(f"{self._place}: {type(error).__name__}: {error}") from error
 
     def _compare_model(self, answered: str) -> None:
         """Tells once that another model answers than was asked; rows carry the name of the one that did."""

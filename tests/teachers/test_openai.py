@@ -49,6 +49,15 @@ async def test_a_refused_key_is_named_but_not_shown(chat_server: ChatServer):
     assert "***" in str(caught.value)
 
 
+async def test_what_a_url_asks_is_sent_and_not_told(chat_server: ChatServer):
+    """Refusals stand in the dataset, as the reasons of rejected rows."""
+    chat_server.faults = Faults(error_400=1)
+    async with OpenAITeacher("m", f"{chat_server.url}?key=sk-query", SECRETS, window=2, timeout=5.0) as t:
+        with pytest.raises(Refusal, match=r"400 from \S+/v1/chat/completions: ") as caught:
+            await t.ask(request())
+    assert "sk-query" not in str(caught.value)
+
+
 PASSING = {
     "server error": (Faults(error_500=1), Transient),
     "rate limit": (Faults(error_429=1), Throttled),
