@@ -60,6 +60,8 @@ def parse(text: str, reasoning: str | None = None) -> Answer:
     text: the content of the model's message. reasoning: the content of a separate `reasoning` or
     `reasoning_content` field, where the server splits it off.
     """
+    if not text.strip() and reasoning and _ends_in_tag(_without_end(reasoning)):
+        text, reasoning = reasoning, None  # a server that takes all that is not closed by </think> for reasoning
     thoughts, rest = _split_thoughts(_without_end(text))
     if reasoning and reasoning.strip():
         thoughts.insert(0, reasoning.strip())
@@ -67,8 +69,7 @@ def parse(text: str, reasoning: str | None = None) -> Answer:
     if sql is not None and not thoughts:
         # Models that think in the open: the prose before the query is the reasoning.
         thoughts = [_prose(rest)]
-    end = rest.rstrip().lower()
-    closed = end.endswith("</sql>") and "<sql>" in end
+    closed = _ends_in_tag(rest)
     return Answer(
         reasoning="\n\n".join(dict.fromkeys(t for t in thoughts if t)),
         sql=sql,
@@ -86,6 +87,11 @@ def _without_end(text: str) -> str:
         if token is None:
             return text[:end]
         end = token.start()
+
+
+def _ends_in_tag(text: str) -> bool:
+    end = text.rstrip().lower()
+    return end.endswith("</sql>") and "<sql>" in end
 
 
 def _split_thoughts(text: str) -> tuple[list[str], str]:

@@ -89,6 +89,20 @@ def test_forms(text: str, reasoning: str | None, sql: str | None):
         assert answer.reasoning == reasoning
 
 
+@pytest.mark.parametrize(
+    ("field", "answer"),
+    [
+        ("because\n<sql>SELECT 1</sql>\n", Answer("because", "SELECT 1", tagged=True)),
+        ("because I would <sql>SELECT 1</sql> or", Answer("because I would <sql>SELECT 1</sql> or", None)),
+        ("because SELECT 1", Answer("because SELECT 1", None)),
+    ],
+)
+def test_a_server_that_takes_the_whole_answer_for_reasoning(field: str, answer: Answer):
+    """A reasoning parser in front of a model that does not close its thoughts (vLLM's for DeepSeek, with Qwen)."""
+    assert parse("", reasoning=field) == answer
+    assert parse("SELECT 2", reasoning=field).sql == "SELECT 2"
+
+
 @pytest.mark.parametrize("text", ["<sql>SELECT 1</sql>", "```sql\nSELECT 1\n```", "SELECT 1"])
 def test_separate_reasoning_field_gives_the_same_answer(text: str):
     answer = parse(text, reasoning="because")
