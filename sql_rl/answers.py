@@ -174,3 +174,8 @@ def _prose(text: str) -> str:
     starts = [m.start() for pattern in (_SQL_TAG, _FENCE, _ANSWER_TAG, _SQL_LINE) for m in pattern.finditer(text)]
     last_fence = [m.start() for m in _FENCE.finditer(text)]
     return text[: last_fence[-1] if last_fence else min(starts, default=0)].strip()
+
+
+def encodable(text: str) -> str:
+    """JSON may hold half of a surrogate pair (a model cut off in an emoji); no file and no database takes one."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -5,6 +5,7 @@ from contextlib import closing
 
 from rich.console import Console
 
+from sql_rl.answers import encodable
 from sql_rl.chat.databases import open_database
 from sql_rl.chat.databases.base import Database, QueryError
 from sql_rl.chat.models import open_model
@@ -16,7 +17,6 @@ from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
 from sql_rl.prompts import load_prompts
 from sql_rl.settings import Settings
-from sql_rl.teachers.http import encodable
 from sql_rl.terminal.manner import Manner
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from sql_rl.answers import encodable
 from sql_rl.configure import Secrets
 from sql_rl.errors import SqlRlError
 from sql_rl.prompts import Message
 from sql_rl.settings import Settings
 from sql_rl.teachers.dialects import dialect_of
-from sql_rl.teachers.http import encodable, failure
+from sql_rl.teachers.http import failure
 from sql_rl.teachers.openai import endpoint_of
 
 CONNECTING = 10  # seconds

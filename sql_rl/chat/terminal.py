@@ -14,6 +14,7 @@ from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.shortcuts import CompleteStyle
 
+from sql_rl.answers import encodable
 from sql_rl.chat.commands import COMMANDS, obey
 from sql_rl.chat.databases.base import QueryError
 from sql_rl.chat.screen import Screen
@@ -21,7 +22,6 @@ from sql_rl.chat.sitting import Sitting
 from sql_rl.chat.turn import Asker
 from sql_rl.errors import SqlRlError
 from sql_rl.settings.chat import ChatSettings
-from sql_rl.teachers.http import encodable
 
 ASK, CONFIRM = "ask> ", "Enter runs it> "
 

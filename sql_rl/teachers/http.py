@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from sql_rl.answers import encodable
 from sql_rl.errors import RefusedError, StoppedEarlyError, UsageError
 from sql_rl.teachers.base import Refusal, Throttled, Transient
 
@@ -103,8 +104,3 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 
 def _number(text: str | None) -> float | None:
     return float(text) if text and re.fullmatch(r"\s*[0-9]+(\.[0-9]*)?\s*", text) else None
-
-
-def encodable(text: str) -> str:
-    """JSON may hold half of a surrogate pair (a model cut off in an emoji); no file and no database takes one."""
-    return text.encode("utf-8", "replace").decode("utf-8")

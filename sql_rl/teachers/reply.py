@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sql_rl.answers import encodable
 from sql_rl.teachers.base import Completion, Unreadable
-from sql_rl.teachers.http import encodable, error_in, failure
+from sql_rl.teachers.http import error_in, failure
 
 CUT_OFF = frozenset({"length", "model_length", "max_tokens"})  # OpenAI, Mistral, gateways to Anthropic and Gemini
 

@@ -49,6 +49,16 @@ def lines(*objects: object) -> str:
             ["SELECT 7", None, "SELECT 9"],
         ),
         ("p.json", json.dumps({"9": "SELECT 9", "8": "", "7": "SELECT 7"}), ["SELECT 7", None, "SELECT 9"]),
+        ("p.json", json.dumps({"0": 0, "1": None, "2": "SELECT '\ud800'"}), [None, None, "SELECT '?'"]),
+        (
+            "p.jsonl",
+            lines({"question_id": 9, "sql": "A"},
+                  {"question_id": 7.0, "sql": "B"}, {"id": "", "question_id": 8, "sql": ""}),
+            ["B", None, "A"],
+        ),
+        ("p.jsonl", lines(*[{"sql": "SELECT '\udfff'", "db_id": ""}] * 3), ["SELECT '?'"] * 3),
+        ("p.jsonl", lines(*[{"sql": "A", "db_id": db} for db in ("pets", "pets", "shops")]), ["A"] * 3),
+        ("p.sql", "\tpets\n\nSELECT 3\tshops\n", [None, None, "SELECT 3"]),
     ],
 )  # fmt: skip
 def test_forms(tmp_path: Path, name: str, text: str, expected: list[str | None]):
@@ -64,6 +74,11 @@ def test_forms(tmp_path: Path, name: str, text: str, expected: list[str | None])
         ("p.sql", "SELECT 1\n" * 4, "4 predictions for 3 questions"),
         ("p.sql", "", "0 predictions for 3 questions"),
         ("p.sql", "SELECT 1\tpets\nSELECT 2\tshops\nSELECT 3\n", "line 2 is for the database shops, question 8"),
+        ("p.sql", "SELECT 1\tcars\nSELECT 2 FROM t\tcars\n\n", "line 1 is for the database cars, question 7"),
+        ("p.jsonl", lines(*[{"sql": "", "db_id": "pets"}] * 3), "row 3 is for the database pets, question 9"),
+        ("p.jsonl", lines(*[{"id": n, "sql": "", "db_id": "pets"} for n in (9, 8, 7)]),
+         "row 1 is for the database pets"),
+        ("p.json", json.dumps({"0": "a", "1": ["b"], "2": "c"}), "expected {"),
         ("p.jsonl", lines({"id": 7, "sql": "a"}), "1 predictions for 3 questions"),
         ("p.jsonl", lines({"id": 7, "sql": ""}, {"id": 8, "sql": ""}, {"id": 8, "sql": ""}), "2 with the id '8'"),
         ("p.jsonl", lines({"id": 7, "sql": ""}, {"id": 8, "sql": ""}, {"id": 1, "sql": ""}), "none for the question"),
