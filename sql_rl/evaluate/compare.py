@@ -4,7 +4,7 @@ Questions are paired by id; those that only one run has, or whose gold fails, ar
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,25 @@ def read_results(folder: Path) -> list[Result]:
         raise UsageError(f"{path}: not the results of a run of evaluate: {error}") from error
 
 
+def check_shared(other: Sequence[Result], asked: Mapping[str, str], name: str) -> None:
+    """Raises UsageError where the other run has none of these questions. asked: id -> question."""
+    if not any(asked.get(result.id) == result.question for result in other):
+        raise UsageError(f"--compare {name}: {len(other):,} questions there, {len(asked):,} here, and none in common")
+
+
 def compared(other: Sequence[Result], ours: Sequence[Result], name: str) -> dict[str, Any]:
     """The content of comparison.json: for each metric the paired difference (ours less the other's), and who changed.
 
-    name: what the other run is called. Raises UsageError where the runs share no question.
+    name: what the other run is called. Raises UsageError where no question counts in both runs.
     """
     theirs = {result.id: result for result in other}
+    check_shared(other, {result.id: result.question for result in ours}, name)
     common = [(theirs[result.id], result) for result in ours if result.id in theirs]
     common = [(a, b) for a, b in common if a.question == b.question and not (a.gold_broken or b.gold_broken)]
     if not common:
-        raise UsageError(f"--compare {name}: {len(other):,} questions there, {len(ours):,} here, and none in common")
+        raise UsageError(
+            f"--compare {name}: of {len(other):,} questions there and {len(ours):,} here none has a gold that runs"
+        )
     return {
         "other": name,
         "questions": len(common),

@@ -11,7 +11,7 @@ from sql_rl.configure import Secrets
 from sql_rl.errors import UsageError
 from sql_rl.evaluate.answering import open_answering_teacher
 from sql_rl.evaluate.benchmark import Benchmark, open_benchmark
-from sql_rl.evaluate.compare import read_results
+from sql_rl.evaluate.compare import check_shared, read_results
 from sql_rl.evaluate.metrics import Result
 from sql_rl.evaluate.predictions import read_predictions
 from sql_rl.prompts import Prompts, load_prompts
@@ -105,6 +105,8 @@ def plan(settings: Settings, secrets: Secrets) -> Plan:
     if options.predictions is not None:
         predictions = tuple(read_predictions(Path(options.predictions), benchmark.questions))[: options.limit]
         benchmark = dataclasses.replace(benchmark, questions=benchmark.questions[: options.limit])
+    if other is not None:
+        check_shared(other, {q.id: q.example.question for q in benchmark.questions}, options.compare)
     name = options.model or Path(options.predictions).stem
     path = Path(options.output_dir) if options.output_dir else default_folder("evaluate", benchmark.name, name)
     teacher = prompts = price = None

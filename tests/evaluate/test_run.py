@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from support import Run, wait_until
 
 from sql_rl.configure import Secrets
 from sql_rl.errors import SqlRlError, UsageError
+from sql_rl.evaluate.metrics import Result
 from sql_rl.evaluate.run import evaluate
 from sql_rl.settings import EvaluateSettings, Settings
 from sql_rl.testing.chat_server import ChatServer, chat_completion
@@ -248,6 +250,11 @@ WRONG = {
     "no key": ({"model": "m"}, UsageError, "API_KEY is missing"),
     "no price": ({"max_cost": 1.0, **MODEL}, UsageError, "no price is known for m"),
     "no other run": ({"predictions": "good.sql", "compare": "small"}, UsageError, "no results of a finished run"),
+    "another's run": (
+        {"predictions": "good.sql", "compare": "other"},
+        UsageError,
+        "1 questions there, 6 here, and none",
+    ),
 }
 
 
@@ -257,6 +264,9 @@ def test_what_is_wrong_is_told_before_anything_is_done(
 ):
     write_lines(tmp_path / "short.sql", GOLDS[:4])
     write_lines(tmp_path / "good.sql", GOLDS)
+    (tmp_path / "other").mkdir()
+    elsewhere = Result("0", "cars", "?", "", "", "match", *[True] * 6, "", 0.0, "easy", "")
+    (tmp_path / "other/results.jsonl").write_text(json.dumps(asdict(elsewhere)) + "\n")
     monkeypatch.chdir(tmp_path)
     given = {"benchmark": "small", **given}
     top = {"base_url": given.pop("base_url")} if "base_url" in given else {}
