@@ -7,12 +7,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from support import Run
 
 from sql_rl.chat.databases import open_database
 from sql_rl.chat.databases.base import Database, QueryError
 from sql_rl.chat.databases.supervise import export, fetch
 from sql_rl.chat.uri import parse_uri
 from sql_rl.errors import UsageError
+from sql_rl.testing.chat_server import ChatServer
 
 
 @pytest.fixture
@@ -134,3 +136,9 @@ def test_a_file_that_a_writer_holds_or_that_is_none(path: Path, tmp_path: Path):
     bad.write_text("no database" * 1000)
     with pytest.raises(UsageError, match="not a valid DuckDB database"):
         open_database(parse_uri(f"duckdb:///{bad}"))
+
+
+def test_the_program_says_nothing_at_its_end(path: Path, run: Run, chat_server: ChatServer):
+    options = ("--base-url", chat_server.url, "--db", f"duckdb:///{path}", "-q", "What?", "--format", "csv", "--quiet")
+    done = run("chat", *options)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n1\n", "")
