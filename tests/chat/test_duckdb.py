@@ -136,6 +136,9 @@ def test_a_file_that_a_writer_holds_or_that_is_none(path: Path, tmp_path: Path):
     bad.write_text("no database" * 1000)
     with pytest.raises(UsageError, match="not a valid DuckDB database"):
         open_database(parse_uri(f"duckdb:///{bad}"))
+    bad.write_bytes(b"SQLite format 3\0" * 1000)
+    with pytest.raises(UsageError, match=f"an SQLite database: did you mean sqlite:///{bad}"):
+        open_database(parse_uri(f"duckdb:///{bad}"))
 
 
 def test_the_program_says_nothing_at_its_end(path: Path, run: Run, chat_server: ChatServer):

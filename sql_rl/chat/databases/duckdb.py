@@ -26,6 +26,7 @@ CONFIG = {
     "lock_configuration": "true",
 }
 AT_ONCE = 1_000  # rows fetched together
+SQLITE = b"SQLite format 3\0"  # how its files begin
 _TIMES = re.compile(r"\b(?:DATE|TIME|TIMESTAMP\w*|INTERVAL)\b")
 
 
@@ -43,6 +44,10 @@ class DuckDBDatabase:
         try:
             self._connection = duckdb.connect(str(uri.path), read_only=True, config=CONFIG)
         except duckdb.Error as error:
+            with uri.path.open("rb") as file:
+                is_sqlite = file.read(len(SQLITE)) == SQLITE
+            if is_sqlite:  # which DuckDB would read with an extension
+                raise UsageError(f"--db: {uri}: an SQLite database: did you mean sqlite:///{uri.path}?") from None
             raise UsageError(f"--db: {uri}: {one_line(str(error))}") from None
 
     def tables(self) -> tuple[Table, ...]:
