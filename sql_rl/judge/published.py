@@ -30,6 +30,8 @@ def score(case: Case, sql: str) -> Scores:
     executed = judgement.executed_sql if case.ground.in_memory else only_statement(sql)
     stripped, kept = (spider_text(spider_prediction(executed), keep) for keep in (False, True))
     plain = run(case.ground.db, executed)
+    if plain is not None and len(plain.rows) > case.allowance.settings.max_rows:  # cut, and BIRD's rule is one of sets
+        plain = _run(case, case.ground.db, executed, distinct=True)
     on_the_given = _agrees(case, run, stripped, [_expected(case, keep_distinct=False)])
     return Scores(
         spider=on_the_given,
@@ -106,9 +108,9 @@ def _answer(reference: Reference, expected: Expected, case: Case) -> Expected | 
         return None
 
 
-def _run(case: Case, db: apsw.Connection, sql: str) -> Result | None:
+def _run(case: Case, db: apsw.Connection, sql: str, distinct: bool = False) -> Result | None:
     rights = Rights.READ if case.ground.in_memory else Rights.PLAIN
     try:
-        return result_of(execute(db, sql, rights, case.allowance.budget()))
+        return result_of(execute(db, sql, rights, case.allowance.budget(), distinct))
     except Stopped:
         return None

@@ -154,19 +154,19 @@ class _Authorizer:
         return apsw.SQLITE_DENY
 
 
-def execute(db: apsw.Connection, sql: str, rights: Rights, budget: Budget) -> Answer:
-    """Run one statement of SQLite's dialect under `rights` and within `budget`.
+def execute(db: apsw.Connection, sql: str, rights: Rights, budget: Budget, distinct: bool = False) -> Answer:
+    """Run one statement of SQLite's dialect under `rights` and within `budget`. distinct: equal rows are kept once.
 
     Raises Stopped: unsafe, timeout, too_big or error. Changes are made in place: run them on a copy.
     """
     with guarded(db, rights, budget):
         try:
-            return _fetch(db.cursor(), sql, budget)
+            return _fetch(db.cursor(), sql, budget, distinct)
         except UnicodeDecodeError:
             if rights is Rights.CHANGE:  # it may have changed something by now
                 raise
         columns = columns_of(db, sql)
-        answer = _fetch(db.cursor(), in_bytes(sql, len(columns)), budget)
+        answer = _fetch(db.cursor(), in_bytes(sql, len(columns)), budget, distinct)
         return Answer(columns, [decoded(row) for row in answer.rows], answer.cut)
 
 
@@ -213,8 +213,9 @@ def guarded(db: apsw.Connection, rights: Rights, budget: Budget) -> Iterator[Non
         db.authorizer = None
 
 
-def _fetch(cursor: apsw.Cursor, sql: str, budget: Budget) -> Answer:
+def _fetch(cursor: apsw.Cursor, sql: str, budget: Budget, distinct: bool) -> Answer:
     rows: list[tuple] = []
+    seen: set[tuple] = set()
     size = 0
     columns: tuple[str, ...] = ()
 
@@ -226,6 +227,10 @@ def _fetch(cursor: apsw.Cursor, sql: str, budget: Budget) -> Answer:
     cursor.exec_trace = describe
     try:
         for row in cursor.execute(sql, can_cache=False):
+            if distinct:
+                if row in seen:
+                    continue
+                seen.add(row)
             if len(rows) == budget.rows:
                 return Answer(columns, rows, cut=True)
             rows.append(row)

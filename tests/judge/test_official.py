@@ -110,6 +110,21 @@ def test_what_sqlite_itself_does_not_take_is_wrong_by_the_published_rules_of_fil
         assert (scores.spider, scores.spider_keep_distinct, scores.bird, scores.spider_suite) == (right,) * 4
 
 
+def test_birds_rule_looks_at_all_rows_of_a_result_that_is_cut(tmp_path: Path):
+    """Of 50,000 rows 100 are kept; what is behind them counts."""
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 49999)"
+    script = f"CREATE TABLE t (a INT, b INT); INSERT INTO t {numbers} SELECT i / 40000, i / 49999 FROM n"
+    path = write_database(tmp_path / "t.sqlite", script)
+    bench = Bench(JudgeSettings(variants=0, max_rows=100), announce=lambda phase: None)
+    for gold, sql, right in (
+        ("SELECT DISTINCT a FROM t", "SELECT a FROM t", True),
+        ("SELECT 0", "SELECT b FROM t", False),
+        ("SELECT DISTINCT a FROM t", "SELECT rowid FROM t", False),
+    ):
+        scores = bench.score(str(path), "", gold, sql)
+        assert (scores.bird, scores.strict, scores.spider_keep_distinct) == (right, False, False)
+
+
 def test_every_function_of_ours_is_known_as_such():
     plain, ours = apsw.Connection(":memory:"), apsw.Connection(":memory:")
     register(ours, "2024-01-01 00:00:00")
