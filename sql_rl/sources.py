@@ -25,6 +25,7 @@ from sql_rl.examples import Example, columns_of, from_row
 SAMPLE = "sample"
 SAMPLE_LICENSE = "apache-2.0"  # written for this project
 BATCH_ROWS = 512
+UNREADABLE_JSON = (RecursionError, ValueError)  # nested too deep; a number of more digits than Python takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,8 @@ def _json_object(text: str, place: str) -> dict[str, Any]:
         row = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{place}: not JSON: {error.msg} at column {error.colno}") from None
+    except UNREADABLE_JSON as error:
+        raise UsageError(f"{place}: JSON that cannot be read: {error}") from None
     if not isinstance(row, dict):
         raise UsageError(f"{place}: expected an object with the columns, found {type(row).__name__}")
     return row
@@ -159,6 +162,8 @@ def _json(path: Path, limit: int | None) -> _Table:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}: line {error.lineno}: not JSON: {error.msg} at column {error.colno}") from None
+    except UNREADABLE_JSON as error:
+        raise UsageError(f"{path}: JSON that cannot be read: {error}") from None
     for number, row in enumerate(content, start=1):
         if not isinstance(row, dict):
             raise UsageError(f"{path}: row {number}: expected an object, found {type(row).__name__}")
@@ -213,6 +218,10 @@ def _from_dicts(path: Path, rows: Callable[[], Iterator[dict[str, Any]]], limit:
             raise UsageError(
                 f"{path}: rows {count + 1} to {count + len(batch)}: half a surrogate pair: {error}"
             ) from None
+        except OverflowError as error:
+            raise UsageError(
+                f"{path}: rows {count + 1} to {count + len(batch)}: a whole number beyond 64 bits"
+            ) from error
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise UsageError(f"{path}: rows {count + 1} to {count + len(batch)}: mixed types: {error}") from error
         count += len(batch)
