@@ -62,6 +62,8 @@ CREATE TABLE sessions (user_id INT64, started TIMESTAMP, device STRING, revenue 
 """
 
 ALIKE = [
+    (SALES, "SELECT SUM(amount) FROM orders WHERE DATE_TRUNC('month', order_date) = DATE_TRUNC('month', CURRENT_DATE)", "SELECT SUM(amount) FROM orders WHERE strftime('%Y-%m', order_date) = strftime('%Y-%m', 'now')"),
+    (SALES, "SELECT SUM(amount) FROM orders WHERE order_date >= DATE_TRUNC('year', CURRENT_DATE)", "SELECT SUM(amount) FROM orders WHERE EXTRACT(YEAR FROM order_date) >= EXTRACT(YEAR FROM CURRENT_DATE)"),
     (SALES, "SELECT c.name FROM customers c WHERE EXISTS (SELECT 1 FROM orders o WHERE o.customer_id=c.customer_id)", "SELECT name FROM customers WHERE customer_id IN (SELECT customer_id FROM orders)"),
     (SALES, "SELECT DISTINCT region FROM customers", "SELECT region FROM customers GROUP BY region"),
     (SALES, "SELECT name FROM customers ORDER BY signup_date DESC LIMIT 1", "SELECT name FROM customers WHERE signup_date=(SELECT MAX(signup_date) FROM customers)"),
@@ -223,6 +225,7 @@ ALIKE = [
 ]  # fmt: skip
 
 DIFFERENT = [
+    (SALES, "SELECT SUM(amount) FROM orders WHERE DATE_TRUNC('month', order_date) = DATE_TRUNC('month', CURRENT_DATE)", "SELECT SUM(amount) FROM orders WHERE MONTH(order_date) = MONTH(CURRENT_DATE)"),
     (SALES, "SELECT c.name FROM customers c JOIN orders o ON c.customer_id=o.customer_id", "SELECT DISTINCT c.name FROM customers c JOIN orders o ON c.customer_id=o.customer_id"),
     (SALES, "SELECT c.name FROM customers c WHERE EXISTS (SELECT 1 FROM orders o WHERE o.customer_id=c.customer_id)", "SELECT c.name FROM customers c JOIN orders o USING (customer_id)"),
     (SALES, "SELECT DISTINCT region FROM customers", "SELECT region FROM customers WHERE region IS NOT NULL GROUP BY region"),

@@ -62,6 +62,8 @@ def turning_points(
     holding = [sum(truth) for truth in zip(*grid, strict=True)]
     best = [at for at, count in enumerate(holding) if count == max(holding)]
     found = [value_at(places[best[at * (len(best) - 1) // 2]]) for at in range(3)]
+    # What holds, and the same month a year before, by which MONTH(day) = 2 differs from February of that year.
+    found += [near for value in found if values.is_date(value) for near in values.neighbours(value)[2:]]
     for condition, truth in zip(turning, grid, strict=False):
         turns = [at for at in range(len(places) - 1) if truth[at] != truth[at + 1]]
         turns = sorted(turns, key=lambda at: min(abs(at - near) for near in (best[0], best[-1])))[:TURNS]
