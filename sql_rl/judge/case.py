@@ -28,6 +28,7 @@ from sql_rl.judge.verdict import Judgement, Verdict
 
 GIVEN = "given"
 _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
+_WINDOW = re.compile(r"\bover\s*\([^()]*\)", re.IGNORECASE)  # its ORDER BY orders no rows
 
 
 @dataclass
@@ -149,7 +150,7 @@ class Case:
             difference = alignment.admit(expected.result, result_of(answer), expected.order)
             if difference:
                 return self._judgement(reading, Verdict.LUCKY, difference.reason, expected.name, rows)
-        if self._asks_order and not _ORDERED.search(statement):
+        if self._asks_order and not _ORDERED.search(_WINDOW.sub("", statement)):
             reason = "its rows came in the order asked by accident: it has no ORDER BY"
             return self._judgement(reading, Verdict.LUCKY, reason, GIVEN, rows)
         return self._judgement(reading, Verdict.MATCH, rows=rows)

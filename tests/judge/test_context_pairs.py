@@ -225,6 +225,8 @@ ALIKE = [
 ]  # fmt: skip
 
 DIFFERENT = [
+    (SALES, "SELECT order_id, SUM(amount) OVER (ORDER BY order_id) FROM orders ORDER BY order_id", "SELECT order_id, SUM(amount) OVER (ORDER BY order_id) FROM orders"),
+    (SALES, "SELECT status, COUNT(*) FROM orders GROUP BY status ORDER BY status", "SELECT status, COUNT(*) FROM orders GROUP BY status"),
     (SALES, "SELECT SUM(amount) FROM orders WHERE DATE_TRUNC('month', order_date) = DATE_TRUNC('month', CURRENT_DATE)", "SELECT SUM(amount) FROM orders WHERE MONTH(order_date) = MONTH(CURRENT_DATE)"),
     (SALES, "SELECT c.name FROM customers c JOIN orders o ON c.customer_id=o.customer_id", "SELECT DISTINCT c.name FROM customers c JOIN orders o ON c.customer_id=o.customer_id"),
     (SALES, "SELECT c.name FROM customers c WHERE EXISTS (SELECT 1 FROM orders o WHERE o.customer_id=c.customer_id)", "SELECT c.name FROM customers c JOIN orders o USING (customer_id)"),
