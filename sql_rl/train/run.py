@@ -11,6 +11,7 @@ import dataclasses
 import json
 import sys
 import time
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from sql_rl.train.data import Row
 from sql_rl.train.dataset import Dataset, load_dataset
 from sql_rl.train.jury import Jury
 from sql_rl.train.report import run_json
-from sql_rl.train.stage import METRICS, finish, hush, is_finished, load_weights, run_stage, together
+from sql_rl.train.stage import METRICS, finish, guarded, hush, is_finished, load_weights, run_stage, together
 from sql_rl.train.stop import Stop
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def _train(settings: Settings, secrets: Secrets, manner: Manner, folder: RunFold
     summary = folder.read_summary()
     if summary.get("status") == "finished" and summary["settings"]["train"]["stage"] in (o.stage, "all"):
         return Report(folder.path, summary, unchanged=True)
-    return _Run(settings, secrets, manner, folder, dataset, started).go()
+    # Unsloth and vLLM print what they think of things to stdout, which is the result's.
+    with redirect_stdout(sys.stderr):
+        return _Run(settings, secrets, manner, folder, dataset, started).go()
 
 
 def identity(settings: Settings, dataset: Dataset) -> dict[str, Any]:
@@ -166,7 +169,8 @@ class _Run:
                 stop.check("before the export")
                 self._load(stages[-1])
                 rows = self.dataset.test or self.dataset.watch or self.dataset.learn
-                exported = export(self.student, path, rows, self.options.max_completion_length, o.export_gguf)
+                with guarded(path, "export"):
+                    exported = export(self.student, path, rows, self.options.max_completion_length, o.export_gguf)
             together()  # a launcher ends all its processes soon after the first that is gone
         if not self.first:
             return Report(path, {})

@@ -7,7 +7,8 @@ import errno
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,8 @@ def run_stage(
     checkpoint = last_checkpoint(folder / stage)
     if checkpoint:
         keeper.restore(checkpoint.state)
-    _guarded(lambda: trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None), folder, stage)
+    with guarded(folder, stage):
+        trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
     stop.check(f"at step {trainer.state.global_step} of {stage}")
 
 
@@ -79,7 +81,8 @@ def finish(student: "Student", folder: Path, stage: str) -> None:
     """Saves the stage's weights, whole or not at all, and drops its checkpoints, which nothing needs any more."""
     final, fresh = folder / stage / "final", folder / stage / ".final.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    _guarded(lambda: student.save(fresh), folder, stage)
+    with guarded(folder, stage):
+        student.save(fresh)
     shutil.rmtree(final, ignore_errors=True)
     fresh.replace(final)
     for path in (folder / stage).glob("checkpoint-*"):
@@ -108,19 +111,22 @@ def load_weights(student: "Student", folder: Path) -> None:
     student.model.tie_weights()
 
 
-def _guarded(work: Callable[[], Any], folder: Path, stage: str) -> None:
-    """Runs it; memory that is not enough and a full disk become one line each."""
+@contextmanager
+def guarded(folder: Path, stage: str) -> Iterator[None]:
+    """Memory that is not enough and a full disk become one line each. folder: of the run."""
     from sql_rl.students.memory import explaining_out_of_memory
 
     try:
         with explaining_out_of_memory(f"{stage}: {MEMORY}; the same command carries on"):
-            work()
+            yield
+    except SqlRlError:
+        raise
     except Exception as error:
         # safetensors and torch.save raise their own errors for it, so the disk itself is asked.
         if not _full(error, folder):
             raise
         raise SqlRlError(
-            f"{folder}: the disk is full ({' '.join(str(error).split())}); the last whole checkpoint is kept: make "
+            f"{folder}: the disk is full ({' '.join(str(error).split())}); what is whole is kept: make "
             "room and run the same command again"
         ) from error
 

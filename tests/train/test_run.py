@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -19,6 +20,7 @@ import pytest
 import yaml
 from support import wait_until, write_rows
 
+from sql_rl import students
 from sql_rl.configure import Secrets, load
 from sql_rl.errors import SqlRlError, StoppedEarlyError, UsageError
 from sql_rl.train.metrics import Lines
@@ -160,6 +162,26 @@ def test_a_finished_run_is_not_run_again(unbroken, monkeypatch):
     before = weights(unbroken.folder / "model")
     assert run_here(unbroken.folder.parent, monkeypatch)["seconds"] == unbroken.summary["seconds"]
     assert weights(unbroken.folder / "model") == before
+
+
+def test_a_full_disk_while_exporting_is_one_line_and_nothing_but_the_result_goes_to_stdout(
+    unbroken, tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / "full"
+    shutil.copytree(unbroken.folder.parent, folder)
+    (folder / "out" / "run.json").unlink()
+    real = students.open_student
+    monkeypatch.setattr(students, "open_student", lambda *given: print("a library's banner") or real(*given))
+    largest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, largest[1]))
+    try:
+        with pytest.raises(SqlRlError, match="the disk is full"):
+            run_here(folder, monkeypatch)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, largest)
+    assert weights(folder / "out" / "model") == weights(unbroken.folder / "model")  # the one before is still there
+    said = capsys.readouterr()
+    assert (said.out, "a library's banner" in said.err) == ("", True)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(unbroken, monkeypatch):
