@@ -136,13 +136,20 @@ def stop_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") 
 
 @contextmanager
 def evaluating(model: "PreTrainedModel") -> Iterator[None]:
-    """Without dropout; afterwards as it was."""
+    """Without dropout; afterwards as it was.
+
+    A model of Unsloth's has more to put back than a flag: to generate it switches gradient checkpointing off, and only
+    its own `for_training` switches that on again, in the way it was loaded with.
+    """
     training = model.training
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        if training and hasattr(model, "for_training"):
+            model.for_training()
+        else:
+            model.train(training)
 
 
 def gumbel_noise(

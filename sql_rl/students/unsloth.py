@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sql_rl.errors import UsageError
 from sql_rl.prompts import Message
 from sql_rl.students.memory import device_name, explaining_out_of_memory
+from sql_rl.students.merging import save_merged
 from sql_rl.students.source import Source
 from sql_rl.students.student import Generation, Kind, StudentSpec
 
@@ -105,6 +106,9 @@ class UnslothStudent:
         self.tokenizer.save_pretrained(str(folder))
 
     def save_merged(self, folder: Path) -> None:
+        if self.kind == "full":  # there is nothing to merge, and Unsloth would leave 32 bits
+            save_merged(self.model, self.tokenizer, folder)
+            return
         # Unsloth merges onto the 16-bit weights that the 4-bit ones were made of, which is more exact than unpacking.
         self.model.save_pretrained_merged(str(folder), self.tokenizer, save_method="merged_16bit")
 
@@ -122,7 +126,8 @@ class UnslothStudent:
 def open_unsloth(source: Source, spec: StudentSpec, token: str | None) -> UnslothStudent:
     """The student of a source with weights or a trained adapter, which is trained on. Raises UsageError.
 
-    4-bit weights are loaded by Unsloth's own choice of their 16-bit name; fast_inference needs LoRA.
+    4-bit weights are loaded by Unsloth's own choice of their 16-bit name; fast_inference needs LoRA. All weights are
+    trained in float32, as plain.py does: Unsloth's own way is bfloat16, in which most steps are lost.
     """
     if spec.fast_inference and spec.full_finetuning:
         raise UsageError(
@@ -136,6 +141,7 @@ def open_unsloth(source: Source, spec: StudentSpec, token: str | None) -> Unslot
 
     from sql_rl.students.chat_template import prepare
 
+    rank = source.config.get("r", spec.lora_rank)  # an adapter brings its own
     with explaining_out_of_memory(
         "set train.load_in_4bit, lower max_seq_length or train.gpu_memory_utilization, or take a smaller model"
     ):
@@ -146,10 +152,11 @@ def open_unsloth(source: Source, spec: StudentSpec, token: str | None) -> Unslot
                 load_in_4bit=spec.load_in_4bit and not spec.full_finetuning,
                 load_in_16bit=not spec.load_in_4bit and not spec.full_finetuning,
                 full_finetuning=spec.full_finetuning,
+                float32_mixed_precision=True if spec.full_finetuning else None,
                 token=token,
                 fast_inference=spec.fast_inference,
                 gpu_memory_utilization=spec.gpu_memory_utilization,
-                max_lora_rank=next((rank for rank in VLLM_RANKS if rank >= spec.lora_rank), spec.lora_rank),
+                max_lora_rank=next((size for size in VLLM_RANKS if size >= rank), rank),
                 random_state=spec.seed,
             )
             if not spec.full_finetuning and source.kind != "adapter":
@@ -164,8 +171,9 @@ def open_unsloth(source: Source, spec: StudentSpec, token: str | None) -> Unslot
                 )
         except torch.OutOfMemoryError:
             raise
-        # What its loader raises for a model that is not there (OSError) or that it does not know (any of the others).
-        except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        # What its loader raises for a model that is not there (OSError), where vLLM does not load (ImportError), or for
+        # a model that it does not know (any of the others).
+        except (OSError, ImportError, ValueError, NotImplementedError, RuntimeError) as error:
             raise UsageError(
                 f"{source.name}: Unsloth cannot load it: {str(error).strip().partition(chr(10))[0]}"
             ) from error

@@ -84,6 +84,17 @@ def test_the_trainers_state_is_left_alone(student: Student) -> None:
     assert (torch.get_rng_state() == state).all()
 
 
+def test_a_model_with_a_way_of_its_own_back_to_training_goes_it(student: Student, monkeypatch) -> None:
+    """Unsloth's models: `for_training` switches gradient checkpointing on again, which generating switched off."""
+    gone = []
+    monkeypatch.setattr(student.model, "for_training", lambda: gone.append(student.model.train()), raising=False)
+    for training in (True, False):
+        student.model.train(training)
+        student.generate(PROMPTS[:1], 1)
+        assert student.model.training is training
+    assert len(gone) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
