@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sql_rl.runs.folder import write_whole
@@ -26,7 +27,11 @@ _ONCE = ("train_runtime", "total_flos")  # of the last line that transformers lo
 
 
 class Stopper(TrainerCallback):
-    """Saves and stops after a signal, at a step that a run can be carried on from. stride: steps between such."""
+    """Saves and stops after a signal, at a step that a run can be carried on from. stride: steps between such.
+
+    Of several processes all stop where one has got the signal: it reaches them at different moments, and one that went
+    on alone would wait for the others for ever.
+    """
 
     def __init__(self, stop: Stop, stride: int) -> None:
         self._stop, self._stride = stop, stride
@@ -34,8 +39,11 @@ class Stopper(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        if self._stop.signal and state.global_step % self._stride == 0:
-            control.should_save = control.should_training_stop = True
+        if state.global_step % self._stride == 0:
+            signals = [signal for signal in gather_object([self._stop.signal]) if signal]
+            if signals:
+                self._stop.signal = signals[0]
+                control.should_save = control.should_training_stop = True
         return control
 
 
