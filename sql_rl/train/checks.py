@@ -27,6 +27,7 @@ def check_student(student: Student, settings: Settings, row: Row, jury: Jury) ->
             f"train.export_gguf: only Unsloth makes GGUF files, and {student.name} is trained by {student.backend}: "
             "leave it out, and convert merged/ with llama.cpp's convert_hf_to_gguf.py"
         )
+    check_resampling(student, settings.train)
     check_round_trip(student.tokenizer, student.name)
     check_rewards(settings.train, row, jury)
     check_rollouts(student, settings)
@@ -71,6 +72,15 @@ def check_beta(student: Student, settings: TrainSettings) -> None:
             f"train.beta: {settings.beta} compares with the student as GRPO found it, but {student.backend} would "
             "compare with the untrained model: take beta 0, or --stage sft first and its merged/ as --model of "
             "--stage grpo"
+        )
+
+
+def check_resampling(student: Student, settings: TrainSettings) -> None:
+    """Unsloth lays out log-probabilities by the padding of their generation, so that two cannot be joined."""
+    if student.backend == "unsloth" and settings.resample_groups and "grpo" in stages(settings):
+        raise UsageError(
+            f"train.resample_groups: {settings.resample_groups} joins generations, which Unsloth's trainer cannot: "
+            "take 0 (difficulty_sampling works with it), or train.backend transformers"
         )
 
 

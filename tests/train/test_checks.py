@@ -1,5 +1,6 @@
 """What the start refuses when the student is there: real students, a real judge."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from sql_rl.errors import UsageError
 from sql_rl.examples import Example
 from sql_rl.settings import JudgeSettings, TrainSettings
 from sql_rl.students import Student, StudentSpec, open_student
-from sql_rl.train.checks import check_adapter, check_beta, check_rewards
+from sql_rl.train.checks import check_adapter, check_beta, check_resampling, check_rewards
 from sql_rl.train.data import Row
 from sql_rl.train.jury import Jury
 
@@ -64,6 +65,14 @@ def test_the_kl_term_has_to_have_its_reference(micro: Student, folder: Path, set
     with pytest.raises(UsageError, match=said):
         check_beta(student, TrainSettings(beta=0.04, **settings))
     check_beta(student, TrainSettings(**settings))
+
+
+def test_unsloths_generations_are_not_joined(micro: Student):
+    theirs = dataclasses.replace(micro, backend="unsloth")
+    with pytest.raises(UsageError, match=r"resample_groups: 2 joins generations, .* take 0"):
+        check_resampling(theirs, TrainSettings(resample_groups=2))
+    check_resampling(theirs, TrainSettings(resample_groups=2, stage="sft"))
+    check_resampling(micro, TrainSettings(resample_groups=2))
 
 
 def test_an_adapter_has_to_move_the_rollouts(folder: Path):
