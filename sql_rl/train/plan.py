@@ -133,6 +133,12 @@ def check(settings: Settings) -> None:
         raise UsageError("train.use_vllm: server needs train.vllm_server_base_url, the address of `trl vllm-serve`")
     if o.use_vllm in ("colocate", "server") and not loads_by_name(o.model):
         raise UsageError(f"train.use_vllm: {o.use_vllm}: vLLM cannot load {o.model}: take auto or never")
+    parts, processes = settings.tensor_parallel_size, world_size()
+    if "grpo" in stages(o) and processes % parts and vllm_arguments(settings).get("vllm_mode") == "colocate":
+        raise UsageError(
+            f"tensor_parallel_size: {parts} does not divide the {processes} processes that vLLM's rollouts are spread "
+            "over: take 1 for train"
+        )
     if o.full_finetuning and o.load_in_4bit:
         raise UsageError("train.full_finetuning: weights in 4 bits (train.load_in_4bit) cannot be trained; take one")
     if o.sft_stop_at and not (o.sft_eval_steps and o.eval_rows):

@@ -66,6 +66,16 @@ def test_several_processes_and_resampling_exclude_each_other(monkeypatch):
         plan.check(settings(resample_groups=1))
 
 
+def test_rollouts_are_spread_over_whole_processes(monkeypatch):
+    parted = dataclasses.replace(settings(use_vllm="colocate"), tensor_parallel_size=2)
+    with pytest.raises(UsageError, match="tensor_parallel_size: 2 does not divide the 1 processes"):
+        plan.check(parted)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    plan.check(parted)
+    monkeypatch.delenv("WORLD_SIZE")
+    plan.check(dataclasses.replace(settings(use_vllm="never"), tensor_parallel_size=2))
+
+
 def test_several_processes_cannot_stop_at_what_one_of_them_watches(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match=r"sft_stop_at: 0\.5 is watched by one process, and there are 2"):
