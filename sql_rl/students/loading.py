@@ -1,13 +1,12 @@
 """Loading: from a Source to a transformers model and a tokenizer that lacks nothing, with each failure in one line."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sql_rl.errors import UsageError
 from sql_rl.students.chat_template import PROBE, prepare, render_prompt
 from sql_rl.students.gguf import unpacked
-from sql_rl.students.memory import device_name
+from sql_rl.students.memory import device_name, device_of_process
 from sql_rl.students.source import Source, locate, sixteen_bit_name
 
 if TYPE_CHECKING:
@@ -83,11 +82,6 @@ def load(
 def loadable(weights: Source) -> str:
     """What transformers opens: a Hub id or a folder; a GGUF file is unpacked into one."""
     return str(unpacked(Path(weights.place))) if weights.kind == "gguf" else weights.place
-
-
-def device_of_process(device: str) -> str:
-    """Of several processes on a machine (`accelerate launch`) each has a GPU of its own."""
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
 
 
 def load_tokenizer(source: Source, place: str, token: str | None) -> "PreTrainedTokenizerBase":

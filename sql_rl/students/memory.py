@@ -4,6 +4,7 @@ The estimate counts weights, gradients and optimizer state, which can be told fr
 activations take depends on the batch and comes on top. So a model that is refused cannot fit; one that is not, may.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +26,11 @@ def training_bytes(kind: Kind, weight_bytes: int) -> float:
 
 
 def free_memory(device: str) -> int:
-    """Bytes that are free on 'cuda' (the current device) or 'cpu' (of the machine and of this control group)."""
+    """Bytes that are free on 'cuda' (this process's device) or 'cpu' (of the machine and of this control group)."""
     if device == "cuda":
         import torch
 
-        return torch.cuda.mem_get_info()[0]
+        return torch.cuda.mem_get_info(device_of_process(device))[0]
     import psutil
 
     free = psutil.virtual_memory().available
@@ -81,6 +82,11 @@ def explaining_out_of_memory(way_out: str) -> Iterator[None]:
                 raise
         first = said.partition(". ")[0]
         raise SqlRlError(f"out of memory: {first}; {way_out}") from error
+
+
+def device_of_process(device: str) -> str:
+    """Of several processes on a machine (`accelerate launch`) each has a GPU of its own."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
 
 
 def device_name() -> str:

@@ -29,6 +29,15 @@ def test_free_memory() -> None:
     assert 0 < free_memory("cpu") <= psutil.virtual_memory().total
 
 
+def test_free_memory_of_the_gpu_of_this_process(monkeypatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", {"cuda:0": (10, 80), "cuda:1": (70, 80)}.__getitem__)
+    assert free_memory("cuda") == 10
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert free_memory("cuda") == 70
+
+
 def test_out_of_memory_names_the_knobs() -> None:
     import torch
 
