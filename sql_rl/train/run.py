@@ -68,8 +68,6 @@ def train(settings: Settings, secrets: Secrets, manner: Manner = "person") -> Re
     o = settings.train
     with folder.held():
         target = check_write_access(o.publish_repo_id, "model", o.private_repo, secrets) if o.publish_repo_id else None
-        if not o.resume:
-            clear(folder.path, LEFT)
         report = _train(settings, secrets, manner, folder)
         if target:
             publish_model(folder, Repository(target, secrets, say=narrator(manner)))
@@ -87,8 +85,10 @@ def _train(settings: Settings, secrets: Secrets, manner: Manner, folder: RunFold
             "first (`main.py distill --validate`), or go straight to --stage grpo"
         )
     if plan.is_main_process():
+        if not o.resume:  # only now: a dataset that is no good is no reason to lose what an earlier run left
+            clear(folder.path, LEFT)
         claim(folder.path, identity(settings, dataset))
-    summary = folder.read_summary()
+    summary = folder.read_summary() if o.resume else {}
     if summary.get("status") == "finished" and summary["settings"]["train"]["stage"] in (o.stage, "all"):
         return Report(folder.path, summary, unchanged=True)
     # Unsloth and vLLM print what they think of things to stdout, which is the result's.

@@ -184,6 +184,16 @@ def test_a_full_disk_while_exporting_is_one_line_and_nothing_but_the_result_goes
     assert (said.out, "a library's banner" in said.err) == ("", True)
 
 
+def test_starting_anew_with_a_dataset_that_is_no_good_loses_nothing(unbroken, monkeypatch):
+    for source in ("nowhere.jsonl", "broken.jsonl"):
+        write_rows(
+            unbroken.folder.parent / "broken.jsonl", [{"sql_prompt": "?", "sql_context": CONTEXT, "sql": "SELEC"}]
+        )
+        with pytest.raises(UsageError):
+            run_here(unbroken.folder.parent, monkeypatch, resume=False, dataset_repo_id=source)
+    assert {"model", "merged", "sft", "grpo", "run.json"} <= {path.name for path in unbroken.folder.iterdir()}
+
+
 def test_a_checkpoint_of_other_settings_is_refused(unbroken, monkeypatch):
     with pytest.raises(UsageError, match=r"grpo_learning_rate was 0.0005, now it is 0.01.*--no-resume"):
         run_here(unbroken.folder.parent, monkeypatch, grpo_learning_rate=0.01)
