@@ -45,7 +45,9 @@ class TrainSettings:
     lora_alpha: Annotated[int, Ge(1), "LoRA's scale; its update is multiplied by alpha / rank"] = 64
     lora_dropout: Annotated[float, Ge(0), Le(0.9), "share; dropout before LoRA's matrices"] = 0.0
     lora_targets: Annotated[list[str] | None, "modules that get LoRA; null: all of attention and feed-forward"] = None
-    gradient_checkpointing: Annotated[bool, "recompute activations in the backward pass: less memory, slower"] = False
+    gradient_checkpointing: Annotated[
+        bool, "recompute activations in the backward pass: less memory, slower; Unsloth does always"
+    ] = False
 
     learning_rate: Annotated[float | None, Gt(0), "of every stage that runs; null takes the two below"] = None
     sft_learning_rate: Annotated[float, Gt(0), "learning rate of SFT"] = 2e-4
