@@ -1,5 +1,6 @@
 """What a student leaves: adapter and merged weights are the same model, and anyone can load them."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def test_merged_weights_are_the_student(adapted: Student, exported: Path) -> Non
     assert (found.prompts, found.skipped) == (len(PROMPTS), "")
     assert found.identical == len(PROMPTS)
     assert found.gap < 0.02
+
+
+def test_a_process_of_its_own_finds_the_same(adapted: Student, exported: Path) -> None:
+    """Where Unsloth is, whose import changes transformers' classes."""
+    here = verify(adapted, exported / "merged", PROMPTS[:3], 8)
+    assert verify(dataclasses.replace(adapted, backend="unsloth"), exported / "merged", PROMPTS[:3], 8) == here
 
 
 def test_other_weights_are_not(adapted: Student, folder: Path) -> None:
