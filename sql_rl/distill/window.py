@@ -45,7 +45,8 @@ class GaveUp(Exception):  # noqa: N818 (the request's end, not the run's)
 class Window:
     """At most `size` requests of `teacher` on the wire, and fewer where a limit says so.
 
-    stop: once set, nothing new is sent and waiting tries are given up (Stopped). rpm, tpm: requests and tokens in any
+    stop: once set, nothing new is sent and waiting tries are given up (Stopped); an answer that ends the run sets it
+    before its slot is free. rpm, tpm: requests and tokens in any
     minute, None for no such limit. stall_timeout: seconds of silence, or of nothing but failures, that end the run.
     in_flight, limit, retried, throttled_seconds, fullness: what a progress display and run.json show.
     """
@@ -65,6 +66,7 @@ class Window:
         self._admission = Admission(size, rpm, tpm)
         self._gauge = Gauge(size)
         self._timeline = Timeline()
+        self._stop = stop
         self._slots = Slots(self._admission, stop, Watchdog(stall_timeout), self._gauge)
         self._jitter = random.Random(0)
         self._answers = 0
@@ -131,6 +133,9 @@ class Window:
             except (Transient, Refusal) as failure:
                 self._read_meter(ticket, now())
                 self._learn(ticket, failure, now())
+                raise
+            except SqlRlError:
+                self._stop.set()  # here, since whoever takes the slot would be sent to be refused too
                 raise
             self._answers += 1
             self._failing_since = self._put_off_since = None

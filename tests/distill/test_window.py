@@ -42,6 +42,18 @@ async def test_lasting_failures_are_not(failure: Exception):
     assert len(teacher.sent) == 1
 
 
+@virtually
+async def test_what_ends_a_run_lets_nobody_else_go():
+    """The tenth request meets a key that is no longer good; of those behind it only what is on the wire is lost."""
+    refused = RefusedError("401")
+    teacher = Teacher(fails=lambda request, visit, in_flight: refused if request.example.row == 9 else None)
+    ends = await send_all(Window(teacher, 8, asyncio.Event()), 100)
+    assert [end for end in ends if end == REPLY] == [REPLY] * 15
+    assert ends[9] is refused
+    assert len(teacher.sent) == 16
+    assert all(isinstance(end, Stopped) for end in ends[16:])
+
+
 @pytest.mark.parametrize("failure", [Transient("502"), Throttled("502"), TimedOut("502")])
 @virtually
 async def test_a_request_is_given_up_after_so_many_tries(failure: Exception):
