@@ -73,6 +73,20 @@ async def test_what_ends_the_run_comes_back_as_a_value(planned, chat_server: Cha
     await worker.close()
 
 
+@pytest.mark.parametrize(("refused", "ends"), [(12, False), (30, True)])
+async def test_a_shard_of_nothing_but_refusals_blames_no_row_unless_they_are_few(
+    planned, chat_server: ChatServer, journal: Journal, refused: int, ends: bool
+):
+    chat_server.respond = lambda body, visit: (400, {"error": {"message": "no such parameter"}}, {})
+    run, source = planned([row(i) for i in range(refused)], provider="openai", batch_size=64)
+    worker = await opened(run, base_url=chat_server.url)
+    ended = await worker.settle(Shard(1, tuple(source.examples()), ()))
+    assert isinstance(ended.why, UsageError) is ends
+    await worker.close()
+    recorded = [line["kind"] for line in Intake(run.folder.workers / "a.jsonl").take_in(journal)]
+    assert recorded == ([] if ends else ["refusal"] * refused)
+
+
 ORPHAN = """
 import asyncio, dataclasses, sys
 from pathlib import Path
