@@ -46,8 +46,8 @@ class Window:
     """At most `size` requests of `teacher` on the wire, and fewer where a limit says so.
 
     stop: once set, nothing new is sent and waiting tries are given up (Stopped); an answer that ends the run sets it
-    before its slot is free. rpm, tpm: requests and tokens in any
-    minute, None for no such limit. stall_timeout: seconds of silence, or of nothing but failures, that end the run.
+    before its slot is free. rpm, tpm: requests and tokens in any minute, None for no such limit. stall_timeout: seconds
+    of silence, or of nothing but failures, that end the run.
     in_flight, limit, retried, throttled_seconds, fullness: what a progress display and run.json show.
     """
 
